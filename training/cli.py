@@ -1,0 +1,52 @@
+"""``python -m training VERB``: a table of verbs, each imported only when it is chosen.
+
+The verbs that need no torch (``dataset``) therefore never load it.
+"""
+
+import difflib
+import sys
+from collections.abc import Sequence
+from pkgutil import resolve_name
+
+from training.errors import UserError
+
+COMMANDS: dict[str, str] = {
+    "dataset": "training.dataset.cli:main",
+    "base": "training.base_cli:main",
+    "train": "training.train_cli:main",
+    "attributes": "training.attributes_cli:main",
+}
+SUMMARIES: dict[str, str] = {
+    "dataset": "render the demo data set, or a contact sheet of one",
+    "base": "train the tiny base from nothing",
+    "train": "fine-tune a base, one checkpoint per epoch",
+    "attributes": "train and measure the attribute check of rendered images",
+}
+
+
+def usage() -> str:
+    """The help text: one line per verb."""
+    width = max(len(verb) for verb in COMMANDS)
+    lines = [f"  {verb:<{width}}  {SUMMARIES[verb]}" for verb in COMMANDS]
+    return "\n".join(["usage: python -m training VERB [options]", "", "verbs:", *lines, "",
+                      "`python -m training VERB --help` lists the options of a verb."])
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one verb and return its exit status: 0 done, 1 a user error, 2 wrong usage, 130 interrupted."""
+    if not argv or argv[0] in {"-h", "--help"}:
+        print(usage())
+        return 0 if argv else 2
+    verb, *rest = argv
+    if verb not in COMMANDS:
+        near = difflib.get_close_matches(verb, COMMANDS, n=1, cutoff=0.0)[0]
+        print(f"unknown verb {verb!r}: did you mean {near!r}? `python -m training --help` lists all", file=sys.stderr)
+        return 2
+    try:
+        return int(resolve_name(COMMANDS[verb])(rest))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130

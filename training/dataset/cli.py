@@ -1,0 +1,77 @@
+"""``python -m training dataset demo|sheet``."""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.dataset.characters import CHARACTERS
+from training.dataset.plan import Plan
+from training.dataset.sheet import contact_sheet
+from training.dataset.writer import write_dataset
+from training.errors import UserError
+from training.rng import stream
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parse the arguments and run the chosen action; 0 when done. Raises UserError for what the user can fix."""
+    arguments = _parser().parse_args(argv)
+    return int(arguments.action(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training dataset", description="Make or look at a data set.")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    demo = actions.add_parser("demo", help="render the demo data set")
+    demo.add_argument("--out", type=Path, required=True, help="folder to make")
+    demo.add_argument("--seed", type=int, default=0, help="same seed, same bytes (default 0)")
+    demo.add_argument("--images", type=_count, default=6000, help="generic posts (default 6000)")
+    demo.add_argument("--named-per-character", "--named", dest="named", type=_count, default=40,
+                      help=f"posts of each of the {len(CHARACTERS)} named characters (default 40)")
+    demo.add_argument("--workers", type=_count, default=min(2, os.cpu_count() or 1),
+                      help="rendering processes (default 2)")
+    demo.set_defaults(action=_demo)
+    sheet = actions.add_parser("sheet", help="write a contact sheet with captions")
+    sheet.add_argument("folder", type=Path, help="the data set's folder")
+    sheet.add_argument("--out", type=Path, required=True, help="PNG file to write")
+    sheet.add_argument("--count", type=_count, default=48, help="pictures to show (default 48)")
+    sheet.add_argument("--character", help="only this named character's pictures")
+    sheet.add_argument("--seed", type=int, default=0, help="which pictures (default 0)")
+    sheet.set_defaults(action=_sheet)
+    return parser
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value} is negative")
+    return value
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    plan = Plan(arguments.seed, arguments.images, arguments.named)
+    if not len(plan):
+        raise UserError("--images 0 with --named-per-character 0 leaves no posts: ask for at least one")
+    command = (f"python -m training dataset demo --seed {plan.seed} --images {plan.images} "
+               f"--named-per-character {plan.named}")
+    written = write_dataset(arguments.out, plan, command=command, workers=arguments.workers)
+    print(f"{len(plan)} posts in {arguments.out}" if written else f"{arguments.out} is up to date")
+    return 0
+
+
+def _sheet(arguments: argparse.Namespace) -> int:
+    path = arguments.folder / "posts.jsonl"
+    if not path.is_file():
+        raise UserError(f"{path} is missing: make the data set with `python -m training dataset demo`")
+    posts = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    if arguments.character:
+        posts = [post for post in posts if post["tag_string_character"] == arguments.character]
+    if not posts:
+        raise UserError(f"no posts of {arguments.character!r} in {arguments.folder}")
+    chosen = stream(arguments.seed, "sheet").sample(posts, min(arguments.count, len(posts)))
+    captions = [f"{post['tag_string_character']} {post['tag_string_general']}".strip() for post in chosen]
+    pictures = [(arguments.folder / post["file_path"], text) for post, text in zip(chosen, captions, strict=True)]
+    contact_sheet(pictures).save(arguments.out)
+    print(f"{len(pictures)} pictures in {arguments.out}")
+    return 0
