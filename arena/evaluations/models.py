@@ -1,5 +1,7 @@
 """The evaluation of a contestant: its samples rendered, its seat in the polls taken."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.utils import timezone
 
@@ -24,7 +26,7 @@ class EvaluationRun(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True, help_text="Set while somebody renders: the lease.")
 
     class Meta:
         ordering = ("id",)
@@ -36,3 +38,25 @@ class EvaluationRun(models.Model):
     def percent(self) -> int:
         """How much is rendered, 0-100."""
         return round(100 * self.done / self.total) if self.total else 0
+
+
+class Worker(models.Model):
+    """A Celery worker that says every few seconds that it is alive, also in the middle of a render."""
+
+    BEAT_SECONDS = 5
+
+    name = models.CharField(max_length=200, unique=True)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def alive(self) -> bool:
+        """Whether it was heard of within the last four beats."""
+        return timezone.now() - self.seen_at < timedelta(seconds=4 * self.BEAT_SECONDS)
