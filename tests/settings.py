@@ -1,0 +1,10 @@
+"""The arena's settings for tests: everything it writes goes to a fresh folder, the queue stays in memory."""
+
+import os
+import tempfile
+
+os.environ["ARENA_HOME"] = tempfile.mkdtemp(prefix="arena-test-")
+os.environ["CELERY_BROKER_URL"] = "memory://"
+os.environ["ARENA_API_TOKEN"] = "token-of-the-tests"
+
+from arena.settings import *  # noqa: E402, F403
