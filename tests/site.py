@@ -12,8 +12,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+Found = TypeVar("Found")
 ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "token-of-the-tests"
 
@@ -25,7 +26,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for[T](what: str, look: Callable[[], T], seconds: float) -> T:
+def wait_for(what: str, look: Callable[[], Found], seconds: float) -> Found:
     """Call `look` until it returns something true; AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
