@@ -47,6 +47,9 @@ class Enrolment(models.Model):
     contestant = models.ForeignKey(Contestant, on_delete=models.CASCADE, related_name="enrolments")
     created_at = models.DateTimeField(default=timezone.now)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
+    appearances = models.PositiveBigIntegerField(
+        default=0, help_text="Seats taken in this poll; counted so that pairing need not read all seats."
+    )
 
     class Meta:
         ordering = ("id",)
