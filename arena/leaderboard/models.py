@@ -12,7 +12,7 @@ class RatingRun(models.Model):
     metric = models.CharField(max_length=20)
     poll = models.CharField(max_length=10, blank=True, help_text="Poll kind; empty for the combined board.")
     population = models.CharField(max_length=10)
-    methodology = models.CharField(max_length=50, help_text="Version of the rating method.")
+    methodology = models.CharField(max_length=100, help_text="Version of the rating method.")
     through = models.PositiveBigIntegerField(default=0, help_text="Number of the last vote folded.")
     counted = models.PositiveBigIntegerField(default=0)
     excluded = models.CharField(max_length=64, blank=True, help_text="Hash of the excluded votes among those folded.")
@@ -29,12 +29,12 @@ class RatingRun(models.Model):
 
 
 class Standing(models.Model):
-    """One contestant's row of a board."""
+    """One contestant's row of a board; without rank and value while the votes do not allow any."""
 
     rating_run = models.ForeignKey(RatingRun, on_delete=models.CASCADE, related_name="standings")
     contestant = models.ForeignKey(Contestant, on_delete=models.CASCADE, related_name="standings")
-    rank = models.PositiveIntegerField()
-    value = models.FloatField()
+    rank = models.PositiveIntegerField(null=True, blank=True)
+    value = models.FloatField(null=True, blank=True)
     low = models.FloatField(null=True, blank=True)
     high = models.FloatField(null=True, blank=True)
     mu = models.FloatField(null=True, blank=True)
@@ -51,4 +51,4 @@ class Standing(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.rank}. {self.contestant}"
+        return f"{self.rank or '-'}. {self.contestant}"
