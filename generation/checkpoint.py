@@ -24,7 +24,7 @@ COMPONENTS = ("unet", "vae", "text_encoder", "text_encoder_2")
 TOKENIZERS = ("tokenizer", "tokenizer_2")
 CONFIGS = ("model_index.json", *(f"{name}/config.json" for name in COMPONENTS), "scheduler/scheduler_config.json")
 PREDICTION_TYPES = ("epsilon", "v_prediction")
-SDXL_SCHEDULE = {
+SDXL_SCHEDULE: dict[str, Any] = {
     "num_train_timesteps": 1000,
     "beta_start": 0.00085,
     "beta_end": 0.012,
