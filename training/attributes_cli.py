@@ -1,0 +1,90 @@
+"""``python -m training attributes``: trains the attribute check and prints how well it does on held-out renders."""
+
+import argparse
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors.torch import save_file
+
+from training.attributes import VALUES, Match, format_table
+from training.attributes_net import INFO_FILE, WEIGHTS_FILE, AttributeNet
+from training.attributes_training import Settings, blur, labels, load_images, measure, split, train_net
+from training.errors import UserError
+from training.posts import Post, read_posts
+
+SOFT_SIGMA = 1.0
+
+
+def main(argv: Sequence[str]) -> int:
+    """Train, measure and write the check; 0 when done. Raises UserError for what the user can fix."""
+    arguments = _parser().parse_args(argv)
+    torch.set_num_threads(arguments.threads)
+    settings = Settings(seed=arguments.seed, epochs=arguments.epochs)
+    _check_target(arguments.out)
+    posts = read_posts(arguments.data)
+    training, held = split(posts, settings.seed)
+    if not training or not held:
+        raise UserError(f"{arguments.data} has {len(posts)} posts, too few to hold some out: make at least 100")
+    started = time.process_time()
+    net = _train(arguments.data, training, settings)
+    images = load_images(arguments.data, held)
+    clean, soft = measure(net, images, held), measure(net, blur(images, SOFT_SIGMA), held)
+    seconds = time.process_time() - started
+    print(f"{len(held)} held-out renders, as they are:\n{format_table(clean)}")
+    print(f"\nthe same, blurred by {SOFT_SIGMA} px:\n{format_table(soft)}")
+    dataset = json.loads((arguments.data / "dataset.json").read_text("utf-8"))
+    info = {"values": {name: list(values) for name, values in VALUES.items()}, "seed": settings.seed,
+            "epochs": settings.epochs, "posts": len(training), "posts_sha256": dataset["posts_sha256"],
+            "images_sha256": dataset["images_sha256"], "cpu_seconds": round(seconds, 1), "held_out": _shares(clean),
+            "held_out_blurred": _shares(soft)}
+    _write(arguments.out, net, info)
+    print(f"\ncheck written to {arguments.out} after {seconds:.0f} CPU seconds")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training attributes",
+                                     description="Train the attribute check on a data set's renders.")
+    parser.add_argument("--data", type=Path, required=True, help="the data set's folder")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write the check to (replaced if it is one)")
+    parser.add_argument("--seed", type=int, default=0, help="default 0")
+    parser.add_argument("--epochs", type=int, default=Settings.epochs, help=f"default {Settings.epochs}")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+    return parser
+
+
+def _check_target(out: Path) -> None:
+    if out.exists() and not (out / INFO_FILE).is_file():
+        raise UserError(f"{out} exists and is not an attribute check: choose another --out")
+
+
+def _train(folder: Path, posts: Sequence[Post], settings: Settings) -> AttributeNet:
+    images, targets = load_images(folder, posts), labels(posts)
+    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]:.3f}"),
+               TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        task = progress.add_task("", total=None, loss=float("nan"))
+        return train_net(images, targets, settings, lambda step, steps, loss: progress.update(
+            task, completed=step, total=steps, loss=loss))
+
+
+def _shares(rows: Sequence[Match]) -> dict[str, float]:
+    return {row.attribute: round(row.share, 4) for row in rows}
+
+
+def _write(out: Path, net: AttributeNet, info: dict[str, Any]) -> None:
+    """Write under a temporary name, then rename; an older check is removed only once the new one is whole."""
+    building = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    save_file(net.state_dict(), building / WEIGHTS_FILE)
+    (building / INFO_FILE).write_text(json.dumps(info, indent=1) + "\n", "utf-8")
+    shutil.rmtree(out, ignore_errors=True)
+    os.replace(building, out)
