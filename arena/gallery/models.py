@@ -1,10 +1,10 @@
 """What is compared: checkpoints of runs, contestants, characters, prompts and the samples rendered from them."""
 
-import secrets
 from typing import Any
 
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from generation.recipe import Recipe
 
@@ -76,9 +76,9 @@ class Contestant(models.Model):
 
     class Meta:
         ordering = ("id",)
-        constraints = [
+        constraints = (
             models.UniqueConstraint(fields=("checkpoint", "recipe_sha256"), name="one_contestant_per_recipe"),
-        ]
+        )
 
     def __str__(self) -> str:
         return self.checkpoint.name
@@ -131,7 +131,7 @@ class Prompt(models.Model):
 
     class Meta:
         ordering = ("id",)
-        constraints = [models.UniqueConstraint(fields=("prompt_set", "text"), name="one_prompt_per_text")]
+        constraints = (models.UniqueConstraint(fields=("prompt_set", "text"), name="one_prompt_per_text"),)
 
     def __str__(self) -> str:
         return self.text[:80]
@@ -143,8 +143,9 @@ def archive_name(sample: "Sample", filename: str) -> str:
 
 
 def blind_name(sample: "Sample", filename: str) -> str:
-    """Where the copy without metadata goes: a name that tells nothing."""
-    return f"blind/{secrets.token_hex(16)}.png"
+    """Where the copy without metadata goes: a name that tells nothing, yet is the same at a second attempt."""
+    key = f"{sample.contestant_id}/{sample.prompt_id}/{sample.seed}"
+    return f"blind/{salted_hmac('arena.gallery.blind', key).hexdigest()[:32]}.png"
 
 
 class Sample(models.Model):
@@ -161,10 +162,10 @@ class Sample(models.Model):
 
     class Meta:
         ordering = ("id",)
-        constraints = [
+        constraints = (
             models.UniqueConstraint(fields=("contestant", "prompt", "seed"), name="one_sample_per_prompt_and_seed"),
-        ]
-        indexes = [models.Index(fields=("prompt", "seed"))]
+        )
+        indexes = (models.Index(fields=("prompt", "seed")),)
 
     def __str__(self) -> str:
         return f"{self.contestant}, prompt {self.prompt_id}, seed {self.seed}"

@@ -1,0 +1,150 @@
+"""Evaluating a contestant: render what the open polls ask for, chunk by chunk, and enrol it.
+
+The row in the database is the truth about the job. Whoever renders holds a lease on the row (``heartbeat_at``), given
+back after every chunk; the lease of a killed process runs out by itself.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import chain, islice, zip_longest
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from arena.evaluations.models import EvaluationRun
+from arena.gallery.models import Contestant, Prompt, Sample
+from arena.gallery.rendering import Job, missing, render_missing
+from arena.polls.models import Enrolment, Poll
+
+State = EvaluationRun.State
+UNFINISHED = (State.QUEUED, State.RUNNING)
+LEASE_SECONDS = 120
+CHUNK_SECONDS = 3.0
+
+
+class BusyError(Exception):
+    """Another process is rendering this evaluation right now."""
+
+
+def jobs() -> list[Job]:
+    """Every (prompt, seed) that the open polls ask of a contestant, the polls taking turns.
+
+    The order is the same for every contestant, so that the first few images of each already meet.
+    """
+    per_poll = [_jobs_of(poll) for poll in Poll.objects.filter(is_open=True).select_related("prompt_set")]
+    return [job for job in chain.from_iterable(zip_longest(*per_poll)) if job is not None]
+
+
+def _jobs_of(poll: Poll) -> list[Job]:
+    prompts = list(poll.prompt_set.prompts.filter(origin=Prompt.Origin.SET))
+    return [(prompt, seed) for prompt in prompts for seed in poll.prompt_set.seeds]
+
+
+def start(contestant: Contestant) -> tuple[EvaluationRun, bool]:
+    """Queue the evaluation of a contestant; also again after a failure, or when the polls ask for more than before.
+
+    Returns:
+        The row, and whether there is new work for a worker.
+    """
+    run, created = EvaluationRun.objects.get_or_create(contestant=contestant)
+    if created:
+        return run, True
+    asked = jobs()
+    left = len(missing(contestant, asked))
+    reopened = {State.FAILED, State.CANCELLED} | ({State.DONE} if left else set())
+    again = EvaluationRun.objects.filter(pk=run.pk, state__in=reopened).update(
+        state=State.QUEUED, error="", finished_at=None, done=len(asked) - left, total=len(asked)
+    )
+    run.refresh_from_db()
+    return run, bool(again)
+
+
+def unfinished() -> QuerySet[EvaluationRun]:
+    """Evaluations that still want a worker."""
+    return EvaluationRun.objects.filter(state__in=UNFINISHED)
+
+
+def advance(
+    run_id: int, *, seconds: float = CHUNK_SECONDS, on_progress: Callable[[EvaluationRun], None] | None = None
+) -> bool:
+    """Render the next chunk of an evaluation: whole batches until `seconds` are spent, at least one.
+
+    The contestant is enrolled in the open polls once its first samples exist.
+
+    Returns:
+        Whether work is left.
+
+    Raises:
+        BusyError: another process holds the lease.
+        EvaluationRun.DoesNotExist: there is no such evaluation.
+        Exception: whatever stopped the rendering; its text stands on the row, whose state is then "failed".
+    """
+    run = EvaluationRun.objects.select_related("contestant__checkpoint__run").get(pk=run_id)
+    if run.state not in UNFINISHED:
+        return False
+    with _lease(run):
+        try:
+            return _advance(run, time.monotonic() + seconds, on_progress)
+        except Exception as error:
+            _set(run, state=State.FAILED, error=f"{type(error).__name__}: {error}", finished_at=timezone.now())
+            raise
+
+
+def _advance(run: EvaluationRun, deadline: float, on_progress: Callable[[EvaluationRun], None] | None) -> bool:
+    asked = jobs()
+    left = missing(run.contestant, asked)
+    _set(run, state=State.RUNNING, started_at=run.started_at or timezone.now(), total=len(asked))
+    batches = _batches(left, run.contestant.frozen_recipe().batch)
+    rendered = len(asked) - len(left)
+    for number, batch in enumerate(batches):
+        if number and time.monotonic() >= deadline:
+            break
+        render_missing(run.contestant, batch)
+        rendered += len(batch)
+        _set(run, done=rendered, heartbeat_at=timezone.now())
+        if on_progress:
+            on_progress(run)
+    if rendered:
+        enrol(run.contestant)
+    if rendered < len(asked):
+        return True
+    _set(run, state=State.DONE, done=rendered, finished_at=timezone.now())
+    return False
+
+
+def enrol(contestant: Contestant) -> None:
+    """Let a contestant take part in every open poll that it has samples for; a withdrawn one stays withdrawn."""
+    for poll in Poll.objects.filter(is_open=True):
+        if Sample.objects.filter(contestant=contestant, prompt__prompt_set=poll.prompt_set_id).exists():
+            Enrolment.objects.get_or_create(poll=poll, contestant=contestant)
+
+
+def release_all() -> None:
+    """Take every lease back. Only right where there is one worker and it has just started."""
+    EvaluationRun.objects.exclude(heartbeat_at=None).update(heartbeat_at=None)
+
+
+@contextmanager
+def _lease(run: EvaluationRun) -> Iterator[None]:
+    now = timezone.now()
+    free = Q(heartbeat_at=None) | Q(heartbeat_at__lt=now - timedelta(seconds=LEASE_SECONDS))
+    if not EvaluationRun.objects.filter(free, pk=run.pk).update(heartbeat_at=now):
+        raise BusyError(f"another process is rendering {run}; it looks after the rest")
+    try:
+        yield
+    finally:
+        _set(run, heartbeat_at=None)
+
+
+def _batches(left: list[Job], size: int) -> Iterator[list[Job]]:
+    source = iter(left)
+    while batch := list(islice(source, size)):
+        yield batch
+
+
+def _set(run: EvaluationRun, **fields: object) -> None:
+    for name, value in fields.items():
+        setattr(run, name, value)
+    run.save(update_fields=list(fields))

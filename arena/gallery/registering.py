@@ -1,0 +1,73 @@
+"""Registering a checkpoint folder: its run, the checkpoint itself and its contestant become rows."""
+
+import json
+from pathlib import Path
+
+from django.db import transaction
+
+from arena.gallery.models import Checkpoint, Contestant, Run
+from generation.checkpoint import INFO_FILE, CheckpointInfo, read_checkpoint
+
+
+class ConflictError(Exception):
+    """Other weights, or another place in a run, are already registered under what this folder claims to be."""
+
+
+def register(folder: Path) -> tuple[Contestant, bool]:
+    """Read a checkpoint folder and make its rows; the same folder again changes nothing.
+
+    Weights are known by the hash of their content, so a folder that was moved is found again and its new place kept.
+    Another recipe for the same weights is another contestant.
+
+    Returns:
+        The contestant, and whether it is new.
+
+    Raises:
+        CheckpointError: the folder is incomplete or damaged; the message names the file and the remedy.
+        ConflictError: the run has other weights at this epoch and step, or these weights stand at another one.
+    """
+    folder = folder.resolve()
+    info = read_checkpoint(folder)
+    manifest = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
+    with transaction.atomic():
+        run, _ = Run.objects.get_or_create(name=info.run, defaults={"preset": info.preset})
+        checkpoint = _checkpoint(run, info, manifest)
+        return Contestant.objects.get_or_create(
+            checkpoint=checkpoint, recipe_sha256=info.recipe.sha256, defaults={"recipe": info.recipe.to_dict()}
+        )
+
+
+def _checkpoint(run: Run, info: CheckpointInfo, manifest: dict[str, object]) -> Checkpoint:
+    known = Checkpoint.objects.filter(sha256=info.sha256).select_related("run").first()
+    if known is None:
+        return _new_checkpoint(run, info, manifest)
+    if (known.run_id, known.epoch, known.step) != (run.id, info.epoch, info.step):
+        raise ConflictError(
+            f"the weights in {info.folder} are already registered as {known.run.name} epoch {known.epoch} "
+            f"step {known.step}, and the folder says {info.run} epoch {info.epoch} step {info.step}: "
+            f"nothing was trained in between, or {INFO_FILE} was edited"
+        )
+    known.folder = str(info.folder)
+    known.save(update_fields=["folder"])
+    return known
+
+
+def _new_checkpoint(run: Run, info: CheckpointInfo, manifest: dict[str, object]) -> Checkpoint:
+    taken = run.checkpoints.filter(epoch=info.epoch, step=info.step).first()
+    if taken:
+        raise ConflictError(
+            f"run {run.name} already has other weights at epoch {info.epoch} step {info.step} "
+            f"({taken.sha256[:12]}, in {taken.folder}): give the new run another name"
+        )
+    return Checkpoint.objects.create(
+        run=run,
+        parent=Checkpoint.objects.filter(sha256=info.parent).first() if info.parent else None,
+        name=info.name,
+        epoch=info.epoch,
+        step=info.step,
+        sha256=info.sha256,
+        folder=str(info.folder),
+        licence=info.licence,
+        attribution=info.attribution,
+        manifest=manifest,
+    )
