@@ -1,0 +1,17 @@
+"""What can be wrong with votes, each by its name."""
+
+
+class RatingError(ValueError):
+    """The base of every error of this package: the text names the thing and the remedy."""
+
+
+class OutcomeError(RatingError):
+    """An outcome text that says nothing definite about its seats."""
+
+
+class GameError(RatingError):
+    """Contestants and an outcome that make no comparison, such as a contestant against itself."""
+
+
+class UnknownMetricError(RatingError):
+    """A metric that no rating system goes by; the text lists those that exist."""

@@ -1,0 +1,38 @@
+"""A vote as the maths sees it: who was compared, and what came out."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from rating.errors import GameError
+from rating.outcomes import Outcome
+
+
+@dataclass(frozen=True)
+class Game:
+    """Contestants in their seats and a counted outcome. `poll` names the rules it was played by.
+
+    Raises GameError for an outcome that compares nobody, ranks that do not fit the seats, or a contestant seated twice.
+    """
+
+    seats: tuple[str, ...]
+    outcome: Outcome
+    poll: str
+
+    def __post_init__(self) -> None:
+        if not self.outcome.counts:
+            raise GameError(f"an outcome of kind {self.outcome.kind!r} compares nobody; leave such votes out")
+        if len(self.outcome.ranks) != len(self.seats):
+            raise GameError(f"{len(self.outcome.ranks)} ranks for {len(self.seats)} seats")
+        twice = {seat for seat in self.seats if self.seats.count(seat) > 1}
+        if twice:
+            raise GameError(f"contestant {min(twice)} is seated twice: nobody competes with itself")
+
+    @property
+    def is_pick(self) -> bool:
+        """Whether only the winner was named: the losers are then not compared with each other."""
+        return self.outcome.kind == "pick"
+
+    @cached_property
+    def placed(self) -> list[tuple[int, str]]:
+        """(rank, contestant), best first, equal ranks by name: the seats' order has no say in any result."""
+        return sorted(zip(self.outcome.ranks, self.seats, strict=True))

@@ -1,0 +1,86 @@
+"""What a vote says: the grammar of the vote file's `outcome` column (docs/vote-file.md).
+
+`2` picks seat 2 as the best, `1=2` is a draw, `2>1=4>3` a full ranking with a tie, `bad` calls all seats bad and
+`skip` declines. Seats count from 1 in the order shown.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from rating.errors import OutcomeError
+
+Kind = Literal["pick", "draw", "ranking", "bad", "skip"]
+SEAT = re.compile(r"[1-9][0-9]{0,3}")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one vote says about its seats.
+
+    `ranks` holds one rank a seat, 0 for the best, without gaps. A pick is (1, 0, 1, 1) for seat 2 of four: it says
+    that the winner beats each other seat and nothing about the others among themselves. Empty for bad and skip.
+    """
+
+    kind: Kind
+    ranks: tuple[int, ...] = ()
+
+    @property
+    def counts(self) -> bool:
+        """Whether it compares contestants; `bad` and `skip` do not and are never taken for ties."""
+        return bool(self.ranks)
+
+
+def parse_outcome(text: str, seats: int) -> Outcome:
+    """Read the outcome of a vote on `seats` >= 2 seats.
+
+    Raises OutcomeError naming the text and what is wrong with it.
+    """
+    if seats < 2:
+        raise OutcomeError(f"a vote needs at least two seats, this one has {seats}")
+    if text == "bad":
+        return Outcome("bad")
+    if text == "skip":
+        return Outcome("skip")
+    tiers = [[_seat(name, text, seats) for name in tier.split("=")] for tier in text.split(">")]
+    named = [seat for tier in tiers for seat in tier]
+    if len(named) == 1:
+        return Outcome("pick", tuple(int(seat != named[0]) for seat in range(1, seats + 1)))
+    _check_complete(named, text, seats)
+    rank_of = {seat: rank for rank, tier in enumerate(tiers) for seat in tier}
+    ranks = tuple(rank_of[seat] for seat in range(1, seats + 1))
+    return Outcome("draw" if len(tiers) == 1 else "ranking", ranks)
+
+
+def format_outcome(outcome: Outcome) -> str:
+    """Write an outcome as the vote file has it; tied seats in ascending order. `parse_outcome` reads it back."""
+    if not outcome.counts:
+        return outcome.kind
+    if outcome.kind == "pick":
+        return str(outcome.ranks.index(0) + 1)
+    tiers = ([seat + 1 for seat, own in enumerate(outcome.ranks) if own == rank] for rank in sorted(set(outcome.ranks)))
+    return ">".join("=".join(map(str, tier)) for tier in tiers)
+
+
+def _seat(name: str, text: str, seats: int) -> int:
+    if not SEAT.fullmatch(name):
+        raise OutcomeError(
+            f"outcome {_quoted(text)}: expected a seat number, found {_quoted(name)}; "
+            "write 2, 1=2, 2>1=4>3, bad or skip"
+        )
+    if int(name) > seats:
+        raise OutcomeError(f"outcome {_quoted(text)}: there is no seat {name}, only 1 to {seats}")
+    return int(name)
+
+
+def _check_complete(named: list[int], text: str, seats: int) -> None:
+    for seat in range(1, seats + 1):
+        if named.count(seat) > 1:
+            raise OutcomeError(f"outcome {_quoted(text)}: seat {seat} is named twice")
+        if seat not in named:
+            raise OutcomeError(f"outcome {_quoted(text)}: seat {seat} is missing; rank every seat or name one alone")
+
+
+def _quoted(text: str) -> str:
+    """The text as shown in an error: short, whatever was sent."""
+    return repr(text if len(text) <= 40 else text[:40] + "…")

@@ -1,0 +1,50 @@
+"""What a rating system is: a state that folds games, one by one, in the order of the log."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rating.game import Game
+
+# JSON all through: writing it down and reading it back loses no bit (floats go by their shortest repr).
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a system says about one contestant.
+
+    `value` ranks the contestants, more is better. `low` and `high` bound a 95 % interval where the system has one;
+    `mu` and `sigma` are the belief behind it.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    mu: float | None = None
+    sigma: float | None = None
+
+
+class RatingSystem(Protocol):
+    """One metric. Folding a log at once or in any pieces gives the same state, bit for bit."""
+
+    @property
+    def metric(self) -> str:
+        """The name it goes by, such as `elo`."""
+
+    @property
+    def methodology(self) -> str:
+        """Version and constants: two states compare only under the same text."""
+
+    @property
+    def order_check(self) -> int:
+        """Up to how many votes the effect of their order is to be measured; 0 for never."""
+
+    def start(self) -> State:
+        """The state before the first vote."""
+
+    def fold(self, state: State, games: Iterable[Game]) -> State:
+        """The state after the games; the argument stays as it is."""
+
+    def standings(self, state: State) -> dict[str, Estimate]:
+        """One estimate for every contestant that was in a game."""
