@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -12,6 +13,7 @@ WINDOW = 100_000
 # Upper percentile ranks, inclusive; above the last one: masterpiece.
 CUTS = ((8, "worst quality"), (20, "bad quality"), (60, "average quality"), (82, "good quality"), (92, "best quality"))
 BEST = "masterpiece"
+SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 
 
 def quality_word(percentile: float) -> str:
@@ -22,16 +24,18 @@ def quality_word(percentile: float) -> str:
 def percentiles(scores: Sequence[int], window: int = WINDOW) -> list[float]:
     """Midranks ``100 * (less + equal / 2) / W`` of each score among the ``window`` posts around it in time.
 
-    ``scores`` stand in order of time. The window is centred on the post, clamped at both ends, and all posts where
-    there are fewer than ``window``.
+    ``scores`` stand in order of time. The window is centred, clamped at both ends, and all posts where there are fewer
+    than ``window``; it moves in hops of a hundredth of its width, and the posts of one hop share it.
     """
     values = np.asarray(scores)
-    width = min(window, len(values))
-    ranks = []
-    for index, score in enumerate(values):
-        start = min(max(index - width // 2, 0), len(values) - width)
-        near = values[start:start + width]
-        ranks.append(100.0 * float((near < score).sum() + (near == score).sum() / 2) / width)
+    width, hop = min(window, len(values)), max(1, window // 100)
+    ranks: list[float] = []
+    for first in range(0, len(values), hop):
+        block = values[first:first + hop]
+        start = min(max(first + len(block) // 2 - width // 2, 0), len(values) - width)
+        near = np.sort(values[start:start + width])
+        less, less_or_equal = (np.searchsorted(near, block, side=side) for side in SIDES)
+        ranks += (50.0 * (less + less_or_equal) / width).tolist()
     return ranks
 
 

@@ -1,0 +1,191 @@
+import dataclasses
+import datetime
+import math
+import multiprocessing
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from training.captions import TINY, CaptionConfig, caption, prompt_text, spaced, year_word
+from training.posts import Post, read_posts
+
+REAL_POST = Path(__file__).parents[1] / "data" / "danbooru_post.json"
+EVERYTHING = CaptionConfig(tag_dropout=0, uncond_rate=0, shuffle=False)
+TAGS = ("1girl", "blue_hair", "glasses", "long_hair", "smile", "solo", "white_background")
+POST = Post(id=1, created_at=datetime.datetime(2019, 5, 1, tzinfo=datetime.UTC), score=3, fav_count=2, rating="g",
+            image_width=64, image_height=64, file_ext="png", md5="", file_path="", source="", general=TAGS,
+            character=("aoi",), copyright=("original",), artist=("some_one",), meta=("highres", "tagme"))
+
+REAL_CAPTION = (
+    "1girl, amiya (arknights), arknights, sensitive, alternate costume, animal ears, backpack, bag, black bag, "
+    "black footwear, black jacket, black shorts, blue eyes, brown hair, flag, holding, holding flag, "
+    "holding megaphone, jacket, jewelry, long hair, long sleeves, looking at viewer, mask, mask pull, megaphone, "
+    "midriff, mouth mask, multiple rings, open clothes, open jacket, outdoors, rabbit ears, ring, shadow, shirt, "
+    "shorts, sleeveless, sleeveless shirt, socks, solo, tied shirt, very long hair, white socks, absurdres, highres, "
+    "ganet p, newest")
+
+
+def test_real_post_in_schema_order():
+    [post] = read_posts(REAL_POST)
+    assert caption(post, EVERYTHING, 0, 0).text == REAL_CAPTION
+    assert prompt_text(post, CaptionConfig()) == REAL_CAPTION
+
+
+@pytest.mark.parametrize(("change", "config", "expected"), [
+    ({}, {}, "1girl, aoi, original, general, blue hair, glasses, long hair, smile, solo, white background, highres, "
+             "some one, old"),
+    ({"quality": "good quality"}, {"include_meta": False},
+     "1girl, aoi, original, general, blue hair, glasses, long hair, smile, solo, white background, some one, "
+     "good quality, old"),
+    ({"rating": "q"}, {"include_copyright": False, "include_meta": False, "include_artist": False,
+                       "include_year": False},
+     "1girl, aoi, questionable, blue hair, glasses, long hair, smile, solo, white background"),
+    ({"character": ()}, {"include_rating": False, "include_meta": False, "include_year": False},
+     "1girl, original, blue hair, glasses, long hair, smile, solo, white background, some one"),
+    ({"general": ("2boys", "1girl", "smile"), "meta": ()}, {"include_year": False},
+     "1girl, 2boys, aoi, original, general, smile, some one"),
+    ({"general": ("multiple_girls", "6+boys", "1other", "^_^", ":o"), "meta": ("ink_(medium)",)},
+     {"include_year": False},
+     "multiple girls, 6+boys, 1other, aoi, original, general, :o, ^_^, ink (medium), some one"),
+    ({"character": ("zoe", "aoi")}, {**{f"include_{name}": False for name in
+                                        ("copyright", "rating", "meta", "artist", "quality", "year")}},
+     "1girl, aoi, zoe, blue hair, glasses, long hair, smile, solo, white background"),
+    ({"general": (), "character": (), "copyright": (), "artist": (), "meta": ()},
+     {"include_rating": False, "include_year": False}, ""),
+])
+def test_golden_captions(change, config, expected):
+    config = dataclasses.replace(EVERYTHING, **config)
+    assert caption(dataclasses.replace(POST, **change), config, 0, 0).text == expected
+
+
+def test_tiny_prompt_of_post_and_of_tags():
+    expected = "1girl, aoi, blue hair, glasses, long hair, smile, solo, white background"
+    assert prompt_text(POST) == expected
+    assert prompt_text(reversed(TAGS), characters=["aoi"]) == expected
+
+
+@pytest.mark.parametrize(("year", "word"), [
+    (2005, "oldest"), (2017, "oldest"), (2018, "old"), (2019, "old"), (2020, "modern"), (2021, "recent"),
+    (2022, "recent"), (2023, "newest"), (2026, "newest")])
+def test_year_words(year, word):
+    assert year_word(year) == word
+
+
+@pytest.mark.parametrize(("tag", "text"), [("long_hair", "long hair"), ("^_^", "^_^"), (":d", ":d"), ("tan", "tan")])
+def test_spaces_except_in_emoticons(tag, text):
+    assert spaced(tag) == text
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_order_of_the_posts_own_tags_changes_nothing(shuffle):
+    config = CaptionConfig(shuffle=shuffle)
+    turned = dataclasses.replace(POST, general=TAGS[::-1], meta=POST.meta[::-1])
+    assert all(caption(POST, config, 5, epoch) == caption(turned, config, 5, epoch) for epoch in range(20))
+
+
+def test_shuffle_moves_general_tags_only():
+    config = dataclasses.replace(EVERYTHING, shuffle=True)
+    texts = {caption(POST, config, 0, epoch).text for epoch in range(50)}
+    assert len(texts) > 40
+    plain = prompt_text(POST, config).split(", ")
+    for text in texts:
+        tags = text.split(", ")
+        assert tags[:4] == plain[:4]
+        assert tags[-3:] == plain[-3:]
+        assert sorted(tags) == sorted(plain)
+
+
+def share(config, hit, count=3_000):
+    return sum(hit(caption(POST, config, 1, epoch)) for epoch in range(count)) / count
+
+
+def near(rate, count=3_000):
+    return pytest.approx(rate, abs=4 * math.sqrt(rate * (1 - rate) / count))
+
+
+def test_unconditional_rate():
+    config = CaptionConfig(uncond_rate=0.1)
+    assert share(config, lambda found: found.text == "") == near(0.1)
+    assert share(config, lambda found: found.trace.unconditional) == near(0.1)
+
+
+def test_each_tag_is_dropped_at_the_given_rate():
+    config = CaptionConfig(tag_dropout=0.25, uncond_rate=0)
+    for tag in ("1girl", "glasses", "highres"):
+        assert share(config, lambda found, tag=tag: tag in found.trace.dropped) == near(0.25)
+
+
+def test_names_are_protected_jointly():
+    config = CaptionConfig(tag_dropout=1, uncond_rate=0, name_protection=0.8)
+    assert share(config, lambda found: found.text == "aoi, some one") == near(0.8)
+    assert share(config, lambda found: found.text == "") == near(0.2)
+
+
+def test_text_and_trace_agree():
+    for epoch in range(200):
+        found = caption(POST, TINY, 0, epoch)
+        present = set(filter(None, found.text.split(", ")))
+        dropped = {spaced(tag) for tag in found.trace.dropped}
+        assert present | dropped == set(prompt_text(POST).split(", "))
+        assert not present & dropped
+
+
+def test_switching_one_stage_leaves_the_others_alone():
+    without = [caption(POST, CaptionConfig(uncond_rate=0), 3, epoch) for epoch in range(300)]
+    with_it = [caption(POST, CaptionConfig(uncond_rate=0.5), 3, epoch) for epoch in range(300)]
+    assert all(b.trace.unconditional or a.text == b.text for a, b in zip(without, with_it, strict=True))
+    order = [caption(POST, CaptionConfig(shuffle=False, uncond_rate=0), 3, epoch) for epoch in range(300)]
+    assert [found.trace for found in order] == [found.trace for found in without]
+
+
+def test_protecting_a_tag_changes_no_other_tag():
+    for epoch in range(200):
+        free = caption(POST, CaptionConfig(tag_dropout=0.5, uncond_rate=0), 0, epoch).trace.dropped
+        config = CaptionConfig(tag_dropout=0.5, uncond_rate=0, protected=frozenset({"glasses"}))
+        assert set(free) - {"glasses"} == set(caption(POST, config, 0, epoch).trace.dropped)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.booleans(), st.sets(st.sampled_from(TAGS)),
+       st.integers(0, 2**40), st.integers(0, 1000))
+def test_protected_tags_survive_every_stage(dropout, names, uncond, shuffle, protected, seed, epoch):
+    config = CaptionConfig(tag_dropout=dropout, name_protection=names, uncond_rate=uncond, shuffle=shuffle,
+                           protected=frozenset(protected))
+    assert {spaced(tag) for tag in protected} <= set(caption(POST, config, seed, epoch).text.split(", "))
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_worker_processes_make_the_same_captions(method):
+    posts = [dataclasses.replace(POST, id=number) for number in range(1, 41)]
+    make = partial(caption, config=CaptionConfig(), seed=9, epoch=4)
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        assert pool.map(make, posts, chunksize=3) == [make(post) for post in posts]
+
+
+def test_captions_do_not_depend_on_the_hash_seed():
+    code = ("from pathlib import Path; from training.posts import read_posts;"
+            "from training.captions import CaptionConfig, caption;"
+            f"[post] = read_posts(Path({str(REAL_POST)!r}));"
+            "print([caption(post, CaptionConfig(tag_dropout=.5, protected=frozenset({'solo', 'ring', 'mask'})), 0, e)"
+            " for e in range(20)])")
+    texts = {subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, check=True,
+                            capture_output=True, text=True).stdout for seed in ("1", "2")}
+    assert len(texts) == 1
+
+
+@pytest.mark.parametrize("field", ["tag_dropout", "name_protection", "uncond_rate"])
+@pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan")])
+def test_a_rate_outside_0_and_1_is_refused(field, rate):
+    with pytest.raises(ValueError, match=field):
+        CaptionConfig(**{field: rate})
+
+
+def test_config_as_json_values():
+    config = CaptionConfig(protected=frozenset({"b", "a"}))
+    assert config.to_dict()["protected"] == ["a", "b"]
+    assert config.to_dict()["tag_dropout"] == 0.1
