@@ -20,7 +20,9 @@ class Poll(models.Model):
     question = models.CharField(max_length=200)
     prompt_set = models.ForeignKey(PromptSet, on_delete=models.PROTECT, related_name="polls")
     is_open = models.BooleanField(default=True)
-    goal = models.PositiveIntegerField(default=20, help_text="Votes after which a volunteer is offered a place to stop.")
+    goal = models.PositiveIntegerField(
+        default=20, help_text="Votes after which a volunteer is offered a place to stop."
+    )
     contestants = models.ManyToManyField(Contestant, through="Enrolment", related_name="polls")
 
     class Meta:
@@ -53,7 +55,7 @@ class Enrolment(models.Model):
 
     class Meta:
         ordering = ("id",)
-        constraints = [models.UniqueConstraint(fields=("poll", "contestant"), name="one_enrolment_per_contestant")]
+        constraints = (models.UniqueConstraint(fields=("poll", "contestant"), name="one_enrolment_per_contestant"),)
 
     def __str__(self) -> str:
         return f"{self.contestant} in {self.poll}"
@@ -90,11 +92,11 @@ class Seat(models.Model):
 
     class Meta:
         ordering = ("matchup_id", "position")
-        constraints = [
+        constraints = (
             models.UniqueConstraint(fields=("matchup", "position"), name="one_sample_per_seat"),
             models.UniqueConstraint(fields=("matchup", "sample"), name="one_seat_per_sample"),
             models.CheckConstraint(condition=models.Q(position__gte=1, position__lte=4), name="seat_is_1_to_4"),
-        ]
+        )
 
     def __str__(self) -> str:
         return f"{self.matchup} seat {self.position}"

@@ -1,5 +1,18 @@
-"""URLs of the votes app."""
+"""URLs of the votes app: the volunteers' pages."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from arena.votes import prompt_views, views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("privacy/", views.privacy, name="privacy"),
+    path("polls/<slug:kind>/", views.booth, name="booth"),
+    path("polls/<slug:kind>/vote", views.vote, name="vote"),
+    path("polls/<slug:kind>/prompt", prompt_views.type_prompt, name="type-prompt"),
+    path("images/<slug:key>.png", views.image, name="image"),
+    path("votes/<slug:token>/", views.reveal, name="reveal"),
+    path("prompts/<slug:token>/", prompt_views.watch, name="prompt"),
+    path("prompts/<slug:token>/state", prompt_views.state, name="prompt-state"),
+    path("prompts/<slug:token>/cancel", prompt_views.cancel, name="prompt-cancel"),
+]

@@ -1,0 +1,135 @@
+"""Who meets whom: balanced random by exposure. docs/pairing.md gives the reasons.
+
+A *cell* is one prompt with one seed. The rule, for one voter:
+
+1. the lead is the enrolled contestant seen least often in this poll, ties broken at random;
+2. the cell is one in which the lead has a sample, enough others have one too, and this voter has not yet seen every
+   group with the lead; among those, one that this voter has met least often, ties at random;
+3. the others are those in the cell seen least often, as the first group that this voter has not seen;
+4. the seats are shuffled.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Collection, Set
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+from django.db.models import Count
+
+from arena.gallery.models import Sample
+from arena.polls.models import Enrolment, Poll
+
+RULE = "balanced-random/1"
+
+Cell = tuple[int, int]
+"""Primary key of the prompt, and the seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to show: 2 or 4 samples of one prompt and seed in displayed order, and the rule that chose them."""
+
+    samples: tuple[Sample, ...]
+    rule: str = RULE
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How many groups of present contestants a voter has seen, by cell and by (cell, contestant)."""
+
+    groups: Counter[Cell]
+    with_contestant: Counter[tuple[Cell, int]]
+
+
+def choose(poll: Poll, *, rng: random.Random, seen: Collection[Set[int]] = ()) -> Choice | None:
+    """The next matchup for a voter who has seen these sets of sample ids; None when nothing new is left."""
+    order = exposure_order(poll, rng)
+    sizes = cell_sizes(poll, order)
+    history = read_history(seen, set(order), poll.seat_count) if sizes else None
+    for lead in order if history else ():
+        cells = open_cells(poll, lead, sizes, history)
+        if cells:
+            least = min(history.groups[cell] for cell in cells)
+            cell = rng.choice([cell for cell in cells if history.groups[cell] == least])
+            samples = first_unseen_group(poll, lead, cell, order, seen)
+            rng.shuffle(samples)
+            return Choice(tuple(samples))
+    return None
+
+
+def exposure_order(poll: Poll, rng: random.Random) -> list[int]:
+    """Ids of the contestants taking part, least often shown first, ties in random order."""
+    enrolled = Enrolment.objects.filter(poll=poll, withdrawn_at=None).order_by("contestant_id")
+    rows = list(enrolled.values_list("contestant_id", "appearances"))
+    rng.shuffle(rows)
+    return [contestant for contestant, _ in sorted(rows, key=lambda row: row[1])]
+
+
+def cell_sizes(poll: Poll, contestants: Collection[int]) -> dict[Cell, int]:
+    """How many of these contestants have a sample, for every cell where they fill the poll's seats."""
+    samples = Sample.objects.filter(contestant__in=contestants, prompt__prompt_set=poll.prompt_set_id)
+    counted = (
+        samples.order_by().values("prompt_id", "seed").annotate(size=Count("id")).filter(size__gte=poll.seat_count)
+    )
+    return {(prompt, seed): size for prompt, seed, size in counted.values_list("prompt_id", "seed", "size")}
+
+
+def ready_contestants(poll: Poll) -> int:
+    """How many contestants taking part have at least one sample for this poll's prompts."""
+    samples = Sample.objects.filter(
+        prompt__prompt_set=poll.prompt_set_id,
+        contestant__enrolments__poll=poll,
+        contestant__enrolments__withdrawn_at=None,
+    )
+    return samples.aggregate(ready=Count("contestant", distinct=True))["ready"]
+
+
+def can_be_shown(poll: Poll) -> bool:
+    """Whether the poll is open and at least one matchup could be made for a newcomer."""
+    return poll.is_open and bool(cell_sizes(poll, exposure_order(poll, random.Random(0))))
+
+
+def read_history(seen: Collection[Set[int]], present: Set[int], seats: int) -> History:
+    """Count the seen groups that could be shown again now: all seats filled, nobody withdrawn since."""
+    ids = {sample for group in seen for sample in group}
+    samples = Sample.objects.only("prompt_id", "seed", "contestant_id").in_bulk(list(ids))
+    history = History(Counter(), Counter())
+    for group in {frozenset(group) for group in seen}:
+        members = [samples[sample] for sample in group if sample in samples]
+        contestants = {sample.contestant_id for sample in members}
+        if len(members) == seats and contestants <= present:
+            cell = (members[0].prompt_id, members[0].seed)
+            history.groups[cell] += 1
+            history.with_contestant.update((cell, contestant) for contestant in contestants)
+    return history
+
+
+def open_cells(poll: Poll, lead: int, sizes: dict[Cell, int], history: History) -> list[Cell]:
+    """Cells, in a fixed order, where the lead can still be shown in a group that this voter has not seen."""
+    samples = Sample.objects.filter(contestant=lead, prompt__prompt_set=poll.prompt_set_id)
+    cells = samples.order_by("prompt_id", "seed").values_list("prompt_id", "seed")
+    return [
+        cell
+        for cell in cells
+        if history.with_contestant[cell, lead] < comb(sizes.get(cell, 1) - 1, poll.seat_count - 1)
+    ]
+
+
+def first_unseen_group(poll: Poll, lead: int, cell: Cell, order: list[int], seen: Collection[Set[int]]) -> list[Sample]:
+    """The lead's sample and those of the least shown others, as the first group not in `seen`.
+
+    Raises LookupError when there is none, which `open_cells` excludes.
+    """
+    prompt, seed = cell
+    by_contestant = {
+        sample.contestant_id: sample for sample in Sample.objects.filter(prompt=prompt, seed=seed, contestant__in=order)
+    }
+    known = {frozenset(group) for group in seen}
+    others = [contestant for contestant in order if contestant in by_contestant and contestant != lead]
+    for rest in combinations(others, poll.seat_count - 1):
+        group = [by_contestant[contestant] for contestant in (lead, *rest)]
+        if frozenset(sample.pk for sample in group) not in known:
+            return group
+    raise LookupError(f"every group of prompt {prompt}, seed {seed} with contestant {lead} was already shown")

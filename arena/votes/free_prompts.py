@@ -1,0 +1,156 @@
+"""A volunteer's own prompt: taken, rendered by the worker within a time budget, shown as a matchup of its own.
+
+The FreePrompt row is the job; every change of its state is one conditional update, so cancelling, running out of time
+and a second worker can meet at any moment and only one of them wins. docs/votes.md draws the states.
+"""
+
+import logging
+import random
+import re
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from arena.gallery.models import Prompt, Sample
+from arena.gallery.rendering import render_missing
+from arena.polls.models import Poll
+from arena.polls.pairing import exposure_order
+from arena.votes.casting import show
+from arena.votes.models import FreePrompt, Voter
+from arena.votes.refusals import NoPromptsHere, PromptRefused, StillRendering
+from generation.errors import Cancelled
+
+RULE = "free-prompt/1"
+KINDS = (Poll.Kind.DUEL, Poll.Kind.FFA)
+MAX_CHARACTERS = 300
+UNFINISHED = (FreePrompt.State.QUEUED, FreePrompt.State.RENDERING)
+OUT_OF_TIME = "The images were not ready within the time budget."
+RENDERER_FAILED = "The images could not be rendered; the reason is in the server's log."
+# Words that ask for a content rating other than general; whole words, whatever their case.
+REFUSED_WORDS = (
+    "ecchi", "explicit", "genitals", "gore", "guro", "hentai", "loli", "lolicon", "naked", "nipples", "nsfw", "nude",
+    "nudity", "penis", "porn", "pussy", "questionable", "rape", "sensitive", "sex", "sexual", "shota", "shotacon",
+    "topless", "vagina",
+)  # fmt: skip
+REFUSED = re.compile(rf"(?<![^\W_])({'|'.join(REFUSED_WORDS)})(?![^\W_])", re.IGNORECASE)
+SEED_BITS = 32
+
+logger = logging.getLogger(__name__)
+
+
+def clean(text: str) -> str:
+    """The prompt with runs of white space as one space. Raises PromptRefused naming what is wrong."""
+    text = " ".join(text.split())
+    if not text:
+        raise PromptRefused("The prompt is empty.")
+    if len(text) > MAX_CHARACTERS:
+        raise PromptRefused(f"The prompt has {len(text):,} characters; at most {MAX_CHARACTERS} fit.")
+    if not text.isprintable():
+        raise PromptRefused("The prompt holds characters that are not text.")
+    refused = REFUSED.search(text)
+    if refused:
+        raise PromptRefused(f"“{refused[1]}” is not drawn here: this arena shows general images only.")
+    return text
+
+
+def take(poll: Poll, voter: Voter, text: str, rng: random.Random) -> FreePrompt:
+    """Queue a prompt for the contestants shown least often; the caller sends the worker its token.
+
+    The seed is fresh, so the matchup is new to everybody. The prompt joins the poll's pool.
+
+    Raises:
+        PromptRefused: the text (see `clean`).
+        NoPromptsHere: the poll takes no prompts, is closed, or has too few contestants.
+        StillRendering: the voter's earlier prompt is unfinished; `link` leads to it.
+    """
+    text = clean(text)
+    if poll.kind not in KINDS:
+        raise NoPromptsHere(f"The poll “{poll}” asks its own prompts only.")
+    contestants = exposure_order(poll, rng)[: poll.seat_count]
+    if not poll.is_open or len(contestants) < poll.seat_count:
+        raise NoPromptsHere(f"The poll “{poll}” is not ready for prompts.")
+    expire()
+    with transaction.atomic():
+        Voter.objects.select_for_update().get(pk=voter.pk)
+        earlier = voter.free_prompts.filter(state__in=UNFINISHED).first()
+        if earlier:
+            raise StillRendering(still_rendering(earlier), f"/prompts/{earlier.token}/")
+        prompt, _ = Prompt.objects.get_or_create(
+            prompt_set=poll.prompt_set, text=text, defaults={"origin": Prompt.Origin.VOLUNTEER}
+        )
+        free = FreePrompt.objects.create(voter=voter, poll=poll, prompt=prompt, seed=rng.getrandbits(SEED_BITS))
+        free.contestants.set(contestants)
+    return free
+
+
+def still_rendering(free: FreePrompt) -> str:
+    """A sentence that names the wait."""
+    left = settings.ARENA_FREE_PROMPT_BUDGET_SECONDS - round((timezone.now() - free.created_at).total_seconds())
+    return f"Your prompt “{free.prompt.text}” is still being rendered; it takes at most {max(left, 1)} s more."
+
+
+def expire() -> int:
+    """Fail every unfinished prompt whose time budget is spent; how many."""
+    oldest = timezone.now() - timedelta(seconds=settings.ARENA_FREE_PROMPT_BUDGET_SECONDS)
+    overdue = FreePrompt.objects.filter(state__in=UNFINISHED, created_at__lt=oldest)
+    return overdue.update(state=FreePrompt.State.FAILED, error=OUT_OF_TIME, updated_at=timezone.now())
+
+
+def cancel(free: FreePrompt) -> bool:
+    """Stop an unfinished prompt; the worker notices between two steps. False when it was finished already."""
+    return move(free, FreePrompt.State.CANCELLED)
+
+
+def move(free: FreePrompt, state: FreePrompt.State, error: str = "") -> bool:
+    """Change the state of an unfinished prompt; False when it is finished already."""
+    unfinished = FreePrompt.objects.filter(pk=free.pk, state__in=UNFINISHED)
+    return bool(unfinished.update(state=state, error=error, updated_at=timezone.now()))
+
+
+def resume_unfinished() -> list[str]:
+    """Tokens of the prompts that a stopped worker left behind and that are still within their budget."""
+    expire()
+    return list(FreePrompt.objects.filter(state__in=UNFINISHED).values_list("token", flat=True))
+
+
+def render(token: str, rng: random.Random) -> None:
+    """Render a queued prompt and prepare its ticket; runs in the worker.
+
+    Finished prompts are left alone and images that exist are not rendered again, so the same message twice, or a
+    worker killed half-way, does no harm. Failures end in the row's state and in the log.
+    """
+    expire()
+    free = FreePrompt.objects.filter(token=token).select_related("prompt", "poll", "voter").first()
+    if free is None or not move(free, FreePrompt.State.RENDERING):
+        return
+    try:
+        for number, contestant in enumerate(free.contestants.select_related("checkpoint"), 1):
+            render_missing(contestant, [(free.prompt, free.seed)], should_stop=lambda: not wanted(free))
+            FreePrompt.objects.filter(pk=free.pk).update(rendered=number, updated_at=timezone.now())
+        prepare_ticket(free, rng)
+    except Cancelled:
+        expire()
+    except Exception:
+        logger.exception("typed prompt %s could not be rendered", free.pk)
+        move(free, FreePrompt.State.FAILED, RENDERER_FAILED)
+
+
+def wanted(free: FreePrompt) -> bool:
+    """Whether somebody still waits: neither cancelled nor out of time."""
+    return not free.expired and FreePrompt.objects.filter(pk=free.pk, state__in=UNFINISHED).exists()
+
+
+def prepare_ticket(free: FreePrompt, rng: random.Random) -> None:
+    """Seat the rendered samples, shuffled, for the one who typed the prompt; nothing if it was cancelled meanwhile."""
+    with transaction.atomic():
+        locked = FreePrompt.objects.select_for_update().get(pk=free.pk)
+        if locked.state != FreePrompt.State.RENDERING:
+            return
+        rendered = Sample.objects.filter(prompt=free.prompt, seed=free.seed, contestant__in=free.contestants.all())
+        samples = list(rendered.select_related("prompt").order_by("id"))
+        rng.shuffle(samples)
+        locked.ticket = show(free.poll, free.voter, samples, RULE)
+        locked.state = FreePrompt.State.READY
+        locked.save(update_fields=["ticket", "state", "updated_at"])

@@ -1,0 +1,76 @@
+"""What the pages of the booth have in common: finding a poll, the voter's progress, refusals as pages or JSON."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from arena.polls.models import Poll
+from arena.votes.models import Vote, Voter
+from arena.votes.refusals import Refusal, UnknownPoll
+
+View = Callable[..., HttpResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a voter is towards the poll's goal; skips do not count."""
+
+    done: int
+    goal: int
+
+    @property
+    def reached(self) -> bool:
+        """Whether this is a place to stop."""
+        return self.done >= self.goal
+
+    @property
+    def stage_done(self) -> int:
+        """What the bar shows: never more than the goal."""
+        return min(self.done, self.goal)
+
+
+def progress_of(poll: Poll, voter: Voter | None) -> Progress:
+    """Votes of this voter in this poll so far."""
+    if voter is None:
+        return Progress(0, poll.goal)
+    votes = Vote.objects.filter(ticket__voter=voter, ticket__matchup__poll=poll).exclude(outcome="skip")
+    return Progress(votes.count(), poll.goal)
+
+
+def find_poll(kind: str) -> Poll:
+    """The poll of that kind. Raises UnknownPoll naming those that exist."""
+    poll = Poll.objects.select_related("prompt_set").filter(kind=kind).first()
+    if poll is None:
+        known = ", ".join(Poll.objects.values_list("kind", flat=True)) or "none yet"
+        raise UnknownPoll(f"There is no poll “{kind}”; there are: {known}.")
+    return poll
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether the client asks for JSON rather than a page."""
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+
+
+def refusing(view: View) -> View:
+    """Answer a Refusal raised by the view with its status, what is wrong, and the remedy."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except Refusal as refusal:
+            return refuse(request, refusal)
+
+    return answer
+
+
+def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """The page, or the JSON, of a refusal."""
+    if wants_json(request):
+        return JsonResponse({"error": str(refusal), "remedy": refusal.remedy}, status=refusal.status)
+    context = {"refusal": refusal, "section": "vote"}
+    return render(request, "votes/refusal.html", context, status=refusal.status)

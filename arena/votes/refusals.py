@@ -1,0 +1,76 @@
+"""Why a request of a volunteer is turned down: a sentence for people, an HTTP status, and what to do instead."""
+
+
+class Refusal(Exception):
+    """Base of everything that the booth refuses on purpose.
+
+    The message may be shown to anybody; `link` is the page where the remedy begins.
+    """
+
+    status = 400
+    remedy = "Go back and try again."
+
+    def __init__(self, message: str, link: str = "/") -> None:
+        super().__init__(message)
+        self.link = link
+
+
+class UnknownPoll(Refusal):
+    """No poll of that kind."""
+
+    status = 404
+    remedy = "Choose one of the polls on the first page."
+
+
+class UnknownTicket(Refusal):
+    """No such ticket was ever handed out."""
+
+    status = 404
+    remedy = "Open the poll again: you get a fresh matchup."
+
+
+class ForeignTicket(Refusal):
+    """The ticket was handed to somebody else."""
+
+    status = 403
+    remedy = "Answer in the browser that showed the matchup, with its cookie kept; or open the poll for a fresh one."
+
+
+class WrongAnswer(Refusal):
+    """The outcome is malformed, or this poll does not ask for it."""
+
+    remedy = "Go back to the matchup and answer with one of its buttons."
+
+
+class PromptRefused(Refusal):
+    """A typed prompt that is not rendered."""
+
+    remedy = "Write 1 to 300 characters of tags, such as “1girl, solo, pink hair, smile, white background”."
+
+
+class NoPromptsHere(Refusal):
+    """The poll asks its own prompts only, is closed, or has too few contestants."""
+
+    status = 409
+    remedy = "Type your prompt in the free-prompt duel or the free for all, once contestants are ready."
+
+
+class StillRendering(Refusal):
+    """The voter's earlier prompt is not finished."""
+
+    status = 429
+    remedy = "Wait until it is ready, or cancel it; then type the next one."
+
+
+class UnknownPrompt(Refusal):
+    """No such typed prompt, or somebody else's."""
+
+    status = 404
+    remedy = "Type the prompt again in a poll with free prompts."
+
+
+class QueueDown(Refusal):
+    """The worker's queue cannot be reached; voting goes on without it."""
+
+    status = 503
+    remedy = "Vote on the matchups that are there already, and try your own prompt again in a few minutes."

@@ -1,0 +1,180 @@
+"""The booth: choosing a poll, one blind matchup at a time, the answer, the reveal."""
+
+import logging
+import random
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from arena.polls.models import Poll, Seat
+from arena.polls.pairing import can_be_shown, ready_contestants
+from arena.votes.agreement import agreement, best_seat
+from arena.votes.casting import SKIP_REASONS, cast, find_ticket, issue_ticket, seated_contestants
+from arena.votes.free_prompts import KINDS as FREE_KINDS
+from arena.votes.free_prompts import MAX_CHARACTERS, UNFINISHED
+from arena.votes.models import Ticket, Vote, Voter
+from arena.votes.pages import find_poll, progress_of, refusing, wants_json
+from arena.votes.refusals import ForeignTicket, WrongAnswer
+from arena.votes.voters import current_voter, remember
+from rating.outcomes import parse_outcome
+
+SIDES = {
+    1: {"name": "Left", "keys": "1 ArrowLeft", "arrow": "←"},
+    2: {"name": "Right", "keys": "2 ArrowRight", "arrow": "→"},
+}
+
+logger = logging.getLogger(__name__)
+
+
+@never_cache
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """Choose a poll."""
+    voter = current_voter(request)
+    cards = [
+        {
+            "poll": poll,
+            "can_be_shown": can_be_shown(poll),
+            "ready": ready_contestants(poll),
+            "votes": Vote.objects.filter(
+                ticket__matchup__poll=poll, ticket__voter__population=Voter.Population.PEOPLE
+            ).count(),
+            "progress": progress_of(poll, voter),
+        }
+        for poll in Poll.objects.select_related("prompt_set")
+    ]
+    return render(request, "votes/home.html", {"section": "vote", "cards": cards})
+
+
+@require_safe
+def privacy(request: HttpRequest) -> HttpResponse:
+    """What is kept about a volunteer."""
+    return render(request, "votes/privacy.html")
+
+
+@never_cache
+@require_GET
+@refusing
+def booth(request: HttpRequest, kind: str) -> HttpResponse:
+    """Show the voter's open matchup, or a new one; without one, say what everybody waits for."""
+    poll = find_poll(kind)
+    voter = current_voter(request)
+    if voter is None and can_be_shown(poll):
+        voter = Voter.objects.create()
+    ticket = issue_ticket(poll, voter, random.SystemRandom()) if voter else None
+    context = poll_context(poll, voter)
+    if ticket:
+        response = render(request, "votes/booth.html", context | matchup_context(ticket))
+    else:
+        response = render(request, "votes/waiting.html", context | {"ready": ready_contestants(poll)})
+    if voter:
+        remember(response, voter)
+    return response
+
+
+def poll_context(poll: Poll, voter: Voter | None) -> dict[str, Any]:
+    """What every page of a poll shows."""
+    return {
+        "section": "vote",
+        "poll": poll,
+        "progress": progress_of(poll, voter),
+        "skip_reasons": SKIP_REASONS,
+        "takes_prompts": poll.kind in FREE_KINDS and poll.is_open,
+        "max_characters": MAX_CHARACTERS,
+        "free_prompt": voter.free_prompts.filter(state__in=UNFINISHED).first() if voter else None,
+    }
+
+
+def matchup_context(ticket: Ticket) -> dict[str, Any]:
+    """What the voter sees of a matchup: prompt, character, and images under names that say nothing."""
+    seats = ticket.matchup.seats.order_by("position").values_list("position", "image_key")
+    sides = SIDES if len(seats) == 2 else {}
+    character = ticket.matchup.prompt.character
+    return {
+        "ticket": ticket,
+        "prompt": ticket.matchup.prompt.text,
+        "character": character,
+        "references": range(1, min(len(character.references), 5) + 1) if character else (),
+        "seats": [
+            {"position": position, "image_key": image_key, "name": f"Image {position}", "keys": position}
+            | sides.get(position, {})
+            for position, image_key in seats
+        ],
+    }
+
+
+@never_cache
+@require_POST
+@refusing
+def vote(request: HttpRequest, kind: str) -> HttpResponse:
+    """Take an answer; an answered ticket leads to its reveal again."""
+    poll = find_poll(kind)
+    voter = current_voter(request)
+    if voter is None:
+        raise ForeignTicket("Your browser sent no voter cookie with this answer.", f"/polls/{poll.kind}/")
+    answer = request.POST.get("outcome", "")
+    if answer == "rank":
+        answer = ranking(poll, request.POST.dict())
+    cast_vote = cast(request.POST.get("ticket", ""), answer, voter, request.POST.get("reason", ""))
+    reveal_url = f"/votes/{cast_vote.ticket.token}/"
+    if wants_json(request):
+        return JsonResponse({"vote": cast_vote.number, "outcome": cast_vote.outcome, "reveal": reveal_url})
+    return HttpResponse(status=303, headers={"Location": reveal_url})
+
+
+def ranking(poll: Poll, fields: dict[str, str]) -> str:
+    """The outcome text of the fields rank_1, rank_2…: 1 is best, equal numbers tie. Raises WrongAnswer."""
+    places = [str(place) for place in range(1, poll.seat_count + 1)]
+    ranks = {seat: fields.get(f"rank_{seat}", "") for seat in places}
+    for seat, rank in ranks.items():
+        if rank not in places:
+            raise WrongAnswer(f"Image {seat} has no rank from 1 to {poll.seat_count}.", f"/polls/{poll.kind}/")
+    tiers = ("=".join(seat for seat in ranks if ranks[seat] == rank) for rank in sorted(set(ranks.values())))
+    return ">".join(tiers)
+
+
+@never_cache
+@require_safe
+@refusing
+def reveal(request: HttpRequest, token: str) -> HttpResponse:
+    """Who it was, after the vote; before it, back to the booth."""
+    voter = current_voter(request)
+    ticket = find_ticket(token, voter)
+    poll = ticket.matchup.poll
+    if not hasattr(ticket, "vote"):
+        return redirect(f"/polls/{poll.kind}/")
+    context = poll_context(poll, voter) | matchup_context(ticket) | reveal_context(ticket)
+    return render(request, "votes/reveal.html", context)
+
+
+def reveal_context(ticket: Ticket) -> dict[str, Any]:
+    """The names behind the seats, the voter's answer, and how others answered."""
+    contestants = seated_contestants(ticket)
+    outcome = parse_outcome(ticket.vote.outcome, len(contestants))
+    ranks = outcome.ranks or (None,) * len(contestants)
+    images = matchup_context(ticket)["seats"]
+    return {
+        "outcome": outcome,
+        "best": best_seat(outcome),
+        "agreement": agreement(ticket.vote),
+        "seats": [
+            seat | {"contestant": contestant, "rank": None if rank is None else rank + 1}
+            for seat, contestant, rank in zip(images, contestants, ranks, strict=True)
+        ],
+    }
+
+
+@require_safe
+def image(request: HttpRequest, key: str) -> HttpResponse:
+    """One seat's image, with the same headers for every seat: nothing tells when or by whom it was rendered."""
+    seat = get_object_or_404(Seat.objects.select_related("sample"), image_key=key)
+    try:
+        with seat.sample.blind.open("rb") as file:
+            content = file.read()
+    except OSError:
+        logger.exception("the image of seat %s is missing", seat.pk)
+        return HttpResponse("This image cannot be read just now.", status=503, content_type="text/plain")
+    return HttpResponse(content, content_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
