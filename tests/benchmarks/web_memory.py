@@ -1,0 +1,24 @@
+"""Resident memory of the web process after a few pages."""
+
+import tempfile
+import urllib.request
+from pathlib import Path
+
+import psutil
+
+from tests.site import Site
+
+
+def measured() -> float:
+    """Megabytes of the largest gunicorn process after it served the home page and a board."""
+    with tempfile.TemporaryDirectory() as folder:
+        site = Site(Path(folder))
+        site.manage("migrate", "--verbosity", "0")
+        with site.process("web", "gunicorn", "arena.wsgi", "--bind", f"127.0.0.1:{site.port}", "--threads", "4") as child:
+            from_start = psutil.Process(child.pid)
+            while not site.healthy():
+                pass
+            for path in ("/", "/boards/trueskill/", "/status/"):
+                urllib.request.urlopen(site.url + path, timeout=20).read()
+            family = [from_start, *from_start.children(recursive=True)]
+            return max(process.memory_info().rss for process in family) / 2**20

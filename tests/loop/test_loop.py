@@ -1,0 +1,73 @@
+"""The whole loop on real parts: data set, one short epoch, HTTP, worker, a browser that votes, the boards."""
+
+import json
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser_window import browser_page, screenshot
+from tests.site import ROOT, Site, wait_for
+
+pytestmark = [pytest.mark.loop, pytest.mark.browser, pytest.mark.timeout(600)]
+PICTURES = ROOT / "var" / "screenshots"
+POLLS = {"fixed": "ArrowLeft", "duel": "ArrowRight", "ffa": "3"}
+
+
+def train_one_short_epoch(site: Site, dataset: Path) -> None:
+    site.command(
+        "-m", "training", "train", "named-adventurers",
+        "--data", str(dataset), "--base", str(site.home / "base" / "base"), "--out", str(site.home / "runs"),
+        "--arena", site.url, "--epochs", "1", "--steps-per-epoch", "6",
+    )  # fmt: skip
+
+
+def vote_by_keyboard(page: Page, site: Site, kind: str, key: str) -> None:
+    """Answer one matchup with one key and land on the reveal."""
+    page.goto(f"{site.url}/polls/{kind}/")
+    images = page.locator("main img[src^='/images/']")
+    expect(images).to_have_count(4 if kind == "ffa" else 2)
+    for image in images.all():
+        assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") >= 64
+    screenshot(page, PICTURES, f"vote-{kind}")
+    assert "epoch" not in page.content().lower().replace("1 epoch", ""), "nothing names the checkpoints before the vote"
+    page.keyboard.press(key)
+    page.wait_for_url("**/votes/**")
+    screenshot(page, PICTURES, f"reveal-{kind}")
+
+
+def votable(site: Site, page: Page, kind: str) -> bool:
+    page.goto(f"{site.url}/polls/{kind}/")
+    return page.locator("main img[src^='/images/']").count() > 0
+
+
+def test_the_loop_turns(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    dataset = tmp_path / "dataset"
+    site.command(
+        "-m", "training", "dataset", "demo", "--out", str(dataset), "--seed", "1", "--images", "48", "--named-per-character", "8"
+    )
+    site.command("-m", "training", "base", "unpack", "--out", str(tmp_path / "base"))
+    site.manage("migrate", "--verbosity", "0")
+    site.manage("seed_polls", "--dataset", str(dataset))
+    with site.serving(), site.worker():
+        for folder in sorted(path for path in (tmp_path / "base").iterdir() if path.is_dir()):
+            site.manage("register_checkpoint", str(folder))
+        train_one_short_epoch(site, dataset)
+        with browser_page() as page:
+            for kind, key in POLLS.items():
+                wait_for(f"a matchup of {kind}", lambda kind=kind: votable(site, page, kind), 180)
+                vote_by_keyboard(page, site, kind, key)
+            page.goto(f"{site.url}/boards/trueskill/")
+            screenshot(page, PICTURES, "board")
+            page.goto(f"{site.url}/status/")
+            screenshot(page, PICTURES, "status")
+
+    rows = json.loads(site.manage("leaderboard", "--metric", "trueskill", "--format", "json"))
+    assert sum(row["votes"] for row in rows) == 2 + 2 + 4, "one vote with two seats, two and four"
+    assert sum(row["wins"] for row in rows) >= 3
+    assert any(row["run"].startswith("named-adventurers") and row["epoch"] == 1 for row in rows)
+    for kind in POLLS:
+        elo = json.loads(site.manage("leaderboard", "--metric", "elo", "--poll", kind, "--format", "json"))
+        rated = [row["value"] for row in elo if row["votes"]]
+        assert sum(rated) == pytest.approx(1500 * len(rated)), "Elo only moves points around"
