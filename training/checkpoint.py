@@ -1,0 +1,160 @@
+"""Whole checkpoint folders and training states on disk: all or nothing, never half."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import StableDiffusionXLPipeline
+
+from generation.canonical import canonical_sha256
+from generation.checkpoint import CheckpointInfo, read_checkpoint, seal_checkpoint
+from generation.loading import Parts
+from generation.recipe import Recipe
+from training.errors import UserError
+from training.modules import build_scheduler
+
+LATEST = "latest"
+STATE = "state.pt"
+FULL = "free some disk space and run the same command again"
+NEEDED_BYTES = 200 * 2**20  # a state, a checkpoint and their temporary copies, several times over
+RECIPE = Recipe(sampler="euler_a", steps=12, cfg=2.0, width=64, height=64, negative_prompt="", batch=8)
+
+
+def write_checkpoint(folder: Path, parts: Parts, fields: Mapping[str, Any]) -> CheckpointInfo:
+    """Save ``parts`` in float16 as a diffusers SDXL folder with ``checkpoint.json``; an existing whole one stays.
+
+    Everything is written to ``<folder>.partial`` and renamed when complete. ``fields`` as in `identity`.
+
+    Raises:
+        UserError: the disk is full or not writable.
+    """
+    if folder.exists():
+        return read_checkpoint(folder)
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        _pipeline(parts).save_pretrained(partial)
+        seal_checkpoint(partial, fields)
+        os.replace(partial, folder)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise UserError(f"cannot write {folder}: {error}; {FULL}") from error
+    return read_checkpoint(folder)
+
+
+def _pipeline(parts: Parts) -> StableDiffusionXLPipeline:
+    """The parts as diffusers' own pipeline, weights copied to float16."""
+    half = {
+        name: copy.deepcopy(getattr(parts, name)).to(dtype=torch.float16)
+        for name in ("vae", "unet", "text_encoder", "text_encoder_2")
+    }
+    half["vae"].register_to_config(
+        latents_mean=parts.latent_mean.flatten().tolist(), latents_std=parts.latent_std.flatten().tolist()
+    )
+    return StableDiffusionXLPipeline(
+        **half,
+        tokenizer=parts.tokenizer,
+        tokenizer_2=parts.tokenizer_2,
+        scheduler=build_scheduler(),
+        force_zeros_for_empty_prompt=False,
+        add_watermarker=False,
+    )
+
+
+def identity(
+    parts: Parts,
+    *,
+    run: str,
+    epoch: int,
+    step: int,
+    name: str,
+    preset: str,
+    parent: str | None,
+    attribution: str,
+    dataset: Mapping[str, Any],
+    config: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The fields of ``checkpoint.json`` for one epoch of a run."""
+    return {
+        "run": run,
+        "epoch": epoch,
+        "step": step,
+        "name": name,
+        "preset": preset,
+        "parent": parent,
+        "architecture": "sdxl",
+        "prediction_type": "epsilon",
+        "pad_mask": parts.info.pad_mask,
+        "latent_mean": parts.latent_mean.flatten().tolist(),
+        "latent_std": parts.latent_std.flatten().tolist(),
+        "licence": "CC-BY-4.0",
+        "attribution": attribution,
+        "dataset": dict(dataset),
+        "config": dict(config),
+        "config_sha256": canonical_sha256(dict(config)),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "recipe": RECIPE.to_dict(),
+    }
+
+
+def save_state(run: Path, state: Mapping[str, Any]) -> None:
+    """Write the training state of a run folder, replacing the one before only when the new one is whole.
+
+    Raises:
+        UserError: the disk is full or not writable; the state before stays.
+    """
+    partial = run / f"{STATE}.partial"
+    try:
+        torch.save(dict(state), partial)
+        os.replace(partial, run / STATE)
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        raise UserError(f"cannot write {run / STATE}: {error}; {FULL}") from error
+
+
+def load_state(run: Path) -> dict[str, Any] | None:
+    """The training state of a run folder, None at its start.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = run / STATE
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+    except Exception as error:  # torch raises several kinds for a damaged file
+        raise UserError(f"{path} cannot be read: {error}; delete it to start this run again") from error
+    return state
+
+
+def point_latest(run: Path, checkpoint: str) -> None:
+    """Let ``<run>/latest`` name the newest whole checkpoint folder."""
+    write_text(run / LATEST, f"{checkpoint}\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON to a temporary name, then rename."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text to a temporary name, then rename."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def check_space(folder: Path) -> None:
+    """Raise UserError when the disk under ``folder`` has less than 200 MiB left."""
+    free = shutil.disk_usage(folder).free
+    if free < NEEDED_BYTES:
+        raise UserError(f"only {free >> 20} MiB free under {folder}, 200 are needed: free some or choose another --out")

@@ -1,0 +1,46 @@
+"""Images of a data set as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from training.errors import UserError
+
+
+def load_images(folder: Path, paths: Sequence[str], size: int) -> torch.Tensor:
+    """The images at ``folder / path`` as a (N, 3, size, size) uint8 tensor.
+
+    Raises:
+        UserError: a file is missing, unreadable or of another size.
+    """
+    images = torch.empty(len(paths), 3, size, size, dtype=torch.uint8)
+    for row, path in enumerate(paths):
+        images[row] = torch.from_numpy(_read(folder / path, size)).permute(2, 0, 1)
+    return images
+
+
+def _read(path: Path, size: int) -> np.ndarray:
+    try:
+        with Image.open(path) as image:
+            pixels = np.array(image.convert("RGB"))
+    except (OSError, UnidentifiedImageError) as error:
+        raise UserError(f"cannot read image {path}: {error}; make the data set again") from error
+    if pixels.shape[:2] != (size, size):
+        found = f"{pixels.shape[1]}x{pixels.shape[0]}"
+        raise UserError(f"{path} is {found}, expected {size}x{size}: make the data set again")
+    return pixels
+
+
+def to_float(images: torch.Tensor) -> torch.Tensor:
+    """uint8 0..255 to float -1..1, the VAE's range; same shape."""
+    return images.float() / 127.5 - 1
+
+
+def to_uint8(images: torch.Tensor) -> torch.Tensor:
+    """Float -1..1 (clipped) to uint8 0..255, rounded; same shape."""
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)

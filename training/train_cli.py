@@ -1,0 +1,70 @@
+"""``python -m training train PRESET``: fine-tune a base, one checkpoint per epoch, each registered with the arena."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from training.base_files import unpack_base
+from training.config import load_preset, preset_names
+from training.display import TerminalDisplay
+from training.hooks import ArenaClient, ArenaHook
+from training.run import Run, RunPlan, Stopped, with_steps
+from training.signals import stop_on_signal
+
+HOME = Path(os.environ.get("ARENA_HOME", "var"))
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str]) -> int:
+    """Train until done (0) or asked to stop (130). Raises UserError for what the user can fix."""
+    arguments = _parser().parse_args(argv)
+    torch.set_num_threads(arguments.threads)
+    preset = with_steps(load_preset(arguments.preset), epochs=arguments.epochs, seed=arguments.seed,
+                        steps_per_epoch=arguments.steps_per_epoch, batch=arguments.batch)  # fmt: skip
+    base = arguments.base or unpack_base(HOME / "base")[-1]
+    out = arguments.out or HOME / "runs" / preset.name
+    client = ArenaClient(arguments.arena, arguments.arena_token) if arguments.arena else None
+    stop = threading.Event()
+    with stop_on_signal(stop), TerminalDisplay() as display:
+        run = Run(RunPlan(preset, arguments.data, base, out), display, stop)
+        if client is not None:
+            run.connect(ArenaHook(client, run.name, out, display.say))
+        try:
+            display.say(f"{run.name}: done, last checkpoint {run.train()}")
+        except Stopped as stopped:
+            display.say(str(stopped))
+            return INTERRUPTED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training train",
+        description="Fine-tune a base. A checkpoint is written after each epoch; the same command resumes a run.",
+    )
+    parser.add_argument("preset", help=f"one of: {', '.join(preset_names())}")
+    parser.add_argument("--data", type=Path, default=HOME / "dataset", help="data set folder (default %(default)s)")
+    parser.add_argument("--base", type=Path, help="checkpoint folder to start from (default: the committed base)")
+    parser.add_argument("--out", type=Path, help=f"run folder (default {HOME}/runs/PRESET)")
+    parser.add_argument("--arena", metavar="URL", help="register each epoch with the arena at this address")
+    parser.add_argument("--arena-token", default=os.environ.get("ARENA_API_TOKEN", ""),
+                        help="the arena's API token (default: the environment's ARENA_API_TOKEN)")  # fmt: skip
+    parser.add_argument("--epochs", type=_positive, help="instead of the preset's")
+    parser.add_argument("--steps-per-epoch", type=_positive, help="instead of the preset's")
+    parser.add_argument("--batch", type=_positive, help="instead of the preset's")
+    parser.add_argument("--seed", type=int, help="instead of the preset's")
+    parser.add_argument("--threads", type=_positive, default=os.cpu_count() or 1, help="default: %(default)s")
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return value
