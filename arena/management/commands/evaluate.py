@@ -1,0 +1,77 @@
+"""manage.py evaluate CHECKPOINT"""
+
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from arena.evaluations import running
+from arena.evaluations.models import EvaluationRun
+from arena.evaluations.tasks import enqueue
+from arena.gallery.models import Checkpoint, Contestant
+from arena.gallery.registering import ConflictError, register
+from generation.checkpoint import CheckpointError
+
+BUSY_PAUSE_SECONDS = 1.0
+
+
+class Command(BaseCommand):
+    help = "Render what the polls ask of a checkpoint and enrol it. Killed at any point, it goes on where it was."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("checkpoint", help="name, first characters of the hash, or folder of a checkpoint")
+        parser.add_argument("--queue", action="store_true", help="hand it to the worker instead of rendering here")
+
+    def handle(self, *, checkpoint: str, queue: bool, **options: Any) -> None:
+        runs = [running.start(contestant)[0] for contestant in find(checkpoint)]
+        for run in runs:
+            if queue:
+                enqueue(run.pk)
+                self.stdout.write(f"evaluation {run.pk} of {run.contestant} is queued")
+            else:
+                self._render(run)
+
+    def _render(self, run: EvaluationRun) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            task = progress.add_task(str(run.contestant), total=None)
+            while self._advance(run, lambda now: progress.update(task, completed=now.done, total=now.total)):
+                pass
+        run.refresh_from_db()
+        if run.state != EvaluationRun.State.DONE:
+            raise CommandError(f"the evaluation of {run.contestant} is {run.state}: {run.error or 'stopped elsewhere'}")
+        self.stdout.write(f"{run.contestant}: {run.done} of {run.total} samples")
+
+    def _advance(self, run: EvaluationRun, on_progress: Any) -> bool:
+        """One chunk; while a worker holds the evaluation, only wait for it."""
+        try:
+            return running.advance(run.pk, on_progress=on_progress)
+        except running.BusyError:
+            time.sleep(BUSY_PAUSE_SECONDS)
+            run.refresh_from_db()
+            on_progress(run)
+            return True
+        except (CheckpointError, ValueError) as error:
+            raise CommandError(str(error)) from error
+
+
+def find(text: str) -> list[Contestant]:
+    """The contestants of one checkpoint, by name, by hash prefix, or by folder (registered if it is new).
+
+    Raises CommandError when nothing, or more than one checkpoint, fits.
+    """
+    if Path(text).is_dir():
+        try:
+            return [register(Path(text))[0]]
+        except (CheckpointError, ConflictError) as error:
+            raise CommandError(str(error)) from error
+    found = Checkpoint.objects.filter(name=text) or Checkpoint.objects.filter(sha256__startswith=text.lower())
+    if len(found) != 1:
+        known = ", ".join(f"{c.name} ({c.sha256[:12]})" for c in found or Checkpoint.objects.all()) or "none"
+        problem = "several checkpoints fit" if found else "no such folder or checkpoint"
+        raise CommandError(f"{text!r}: {problem}. Candidates: {known}")
+    return list(found[0].contestants.all())
