@@ -29,13 +29,13 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--images", type=_count, default=6000, help="generic posts (default 6000)")
     demo.add_argument("--named-per-character", "--named", dest="named", type=_count, default=40,
                       help=f"posts of each of the {len(CHARACTERS)} named characters (default 40)")
-    demo.add_argument("--workers", type=_count, default=min(2, os.cpu_count() or 1),
+    demo.add_argument("--workers", type=_positive, default=min(2, os.cpu_count() or 1),
                       help="rendering processes (default 2)")
     demo.set_defaults(action=_demo)
     sheet = actions.add_parser("sheet", help="write a contact sheet with captions")
     sheet.add_argument("folder", type=Path, help="the data set's folder")
     sheet.add_argument("--out", type=Path, required=True, help="PNG file to write")
-    sheet.add_argument("--count", type=_count, default=48, help="pictures to show (default 48)")
+    sheet.add_argument("--count", type=_positive, default=48, help="pictures to show (default 48)")
     sheet.add_argument("--character", help="only this named character's pictures")
     sheet.add_argument("--seed", type=int, default=0, help="which pictures (default 0)")
     sheet.set_defaults(action=_sheet)
@@ -46,6 +46,13 @@ def _count(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{value} is negative")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = _count(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError("at least 1 is needed")
     return value
 
 

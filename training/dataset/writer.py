@@ -45,11 +45,20 @@ def write_dataset(out: Path, plan: Plan, *, command: str, workers: int = 2) -> b
     """Write the data set to ``out``; False when it already stands there whole and unchanged.
 
     Raises:
-        UserError: ``out`` holds something else, or a data set made with other settings or damaged since.
+        UserError: ``out`` holds something else, or a data set made with other settings or damaged since, or the
+            disk refuses.
     """
     if out.exists():
         _check_existing(out, plan)
         return False
+    try:
+        _build(out, plan, command, workers)
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error}; free some space or choose another --out") from error
+    return True
+
+
+def _build(out: Path, plan: Plan, command: str, workers: int) -> None:
     building = out.with_name(f"{out.name}.partial")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
@@ -57,7 +66,6 @@ def write_dataset(out: Path, plan: Plan, *, command: str, workers: int = 2) -> b
     _write_json(building / "characters.json", characters(plan))
     _write_json(building / "dataset.json", _manifest(plan, hashes, command))
     os.replace(building, out)
-    return True
 
 
 def _posts(plan: Plan, workers: int) -> Iterator[tuple[dict[str, object], bytes]]:
@@ -106,21 +114,27 @@ def _check_existing(out: Path, plan: Plan) -> None:
     manifest = out / "dataset.json"
     if not manifest.is_file():
         raise UserError(f"{out} exists and is not a data set: choose another --out")
-    found = json.loads(manifest.read_text("utf-8"))
+    try:
+        found = json.loads(manifest.read_text("utf-8"))
+    except ValueError as error:
+        raise UserError(f"{manifest} cannot be read ({error}): remove {out} and run the command again") from error
     differing = [f"{key}: {found.get(key)} there, {value} asked"
                  for key, value in settings(plan).items() if found.get(key) != value]
     if differing:
         raise UserError(f"{out} holds a data set with other settings ({'; '.join(differing)}): "
                         "remove it or choose another --out")
-    if _sha256_posts(out) != (found["posts_sha256"], found["images_sha256"]):
+    if not _intact(out, found):
         raise UserError(f"{out} differs from its manifest: remove it and run the command again")
 
 
-def _sha256_posts(folder: Path) -> tuple[str, str]:
-    """Hashes as in the manifest, recomputed; a missing picture changes the second one."""
-    text = (folder / "posts.jsonl").read_bytes() if (folder / "posts.jsonl").is_file() else b""
+def _intact(folder: Path, manifest: dict[str, Any]) -> bool:
+    """Whether the posts, and the pictures in their order, still hash as the manifest says."""
+    posts = folder / "posts.jsonl"
+    text = posts.read_bytes() if posts.is_file() else b""
+    if hashlib.sha256(text).hexdigest() != manifest["posts_sha256"]:
+        return False
     images = hashlib.sha256()
     for line in text.splitlines():
         path = folder / json.loads(line)["file_path"]
         images.update(path.read_bytes() if path.is_file() else b"missing")
-    return hashlib.sha256(text).hexdigest(), images.hexdigest()
+    return images.hexdigest() == manifest["images_sha256"]
