@@ -136,8 +136,6 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-if CELERY_BROKER_URL.startswith("sqla"):
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.2}
 
 # Loaded by the worker only, by dotted path, so that the web process stays free of torch.
 ARENA_RENDERER = os.environ.get("ARENA_RENDERER", "generation.renderer.Renderer")

@@ -2,7 +2,6 @@
 
 import logging
 import os
-from functools import partial
 from threading import Event, Thread
 from typing import Any
 
@@ -38,7 +37,7 @@ def enqueue(run_id: int) -> None:
     An unreachable broker is logged and is no error: the row stays queued, and a worker takes up every unfinished row
     when it starts.
     """
-    transaction.on_commit(partial(advance_evaluation.delay, run_id), robust=True)
+    transaction.on_commit(lambda: advance_evaluation.delay(run_id), robust=True)
 
 
 @worker_ready.connect
