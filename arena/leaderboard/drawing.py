@@ -1,0 +1,80 @@
+"""What the page draws of a board: bars on one axis, and how an epoch did against the one before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from arena.leaderboard.table import Row
+
+MARGIN = 4.0
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One row's drawing, in percent of the width: the dot, and both ends of the interval around it."""
+
+    dot: float
+    left: float
+    right: float
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row with its bar (None without numbers), its gain as text, and what the gain amounts to.
+
+    `verdict` is "up" or "down" where the gain is beyond its 95 % error, "unsure" where it is not or has none.
+    """
+
+    row: Row
+    bar: Bar | None
+    gain: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The axis, in the board's units (None while nobody has a number), and the entries on it."""
+
+    least: float | None
+    most: float | None
+    entries: list[Entry]
+
+
+def chart(rows: Sequence[Row]) -> Chart:
+    """All rows on one axis."""
+    spans = [_span(row) for row in rows]
+    known = [span for span in spans if span is not None]
+    least = min((low for low, _, _ in known), default=None)
+    most = max((high for _, _, high in known), default=None)
+    entries = []
+    for row, span in zip(rows, spans, strict=True):
+        bar = None if span is None or least is None or most is None else _bar(span, least, most)
+        entries.append(Entry(row, bar, _gain(row), _verdict(row)))
+    return Chart(least, most, entries)
+
+
+def _span(row: Row) -> tuple[float, float, float] | None:
+    """(low, middle, high): the 95 % interval around mu; for Elo, the value and the sd that the order alone makes."""
+    if row.value is None:
+        return None
+    if row.mu is not None and row.low is not None and row.high is not None:
+        return row.low, row.mu, row.high
+    reach = row.order_sd or 0.0
+    return row.value - reach, row.value, row.value + reach
+
+
+def _bar(span: tuple[float, float, float], least: float, most: float) -> Bar:
+    left, dot, right = (MARGIN + (100 - 2 * MARGIN) * (number - least) / ((most - least) or 1.0) for number in span)
+    return Bar(dot=round(dot, 2), left=round(left, 2), right=round(right, 2))
+
+
+def _gain(row: Row) -> str:
+    if row.change is None:
+        return ""
+    digits = 0 if row.change_error is None else 1
+    return f"{row.change:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _verdict(row: Row) -> str:
+    if row.change is None or row.change_error is None or abs(row.change) <= row.change_error:
+        return "unsure"
+    return "up" if row.change > 0 else "down"
