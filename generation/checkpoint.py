@@ -147,11 +147,11 @@ def _file_sha256(path: Path) -> str:
 def _require_files(folder: Path) -> None:
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is not a folder; give the path of a checkpoint folder")
+    for path in _missing(folder):
+        raise CheckpointError(f"{folder} lacks {path}; copy the whole checkpoint folder again")
     for file in _files(folder):
         if file.suffix in PICKLED_SUFFIXES:
             raise CheckpointError(f"{file} is a pickle and may run code when loaded; convert it to safetensors")
-    for path in _missing(folder):
-        raise CheckpointError(f"{folder} lacks {path}; copy the whole checkpoint folder again")
 
 
 def _missing(folder: Path) -> Iterator[str]:

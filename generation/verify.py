@@ -1,0 +1,79 @@
+"""Render an archived image again from its own Manifest and compare."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from generation.errors import ImageError
+from generation.imageio import pixel_sha256
+from generation.provenance import SCHEMA, differing_fields
+from generation.recipe import ImageRequest, Recipe
+from generation.renderer import Renderer
+
+EXACT, CLOSE, DIFFERENT = 0, 3, 4
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Outcome of a comparison.
+
+    Attributes:
+        code: 0 exact; 3 within 1/255 in another environment; 4 otherwise.
+        differing: dotted names of the Manifest fields that differ, and "pixels" when the pictures do.
+        max_difference: largest difference of a channel value, 0..255, or None when nothing was rendered.
+    """
+
+    code: int
+    differing: tuple[str, ...]
+    max_difference: int | None
+
+
+def verify(image: Image.Image, manifest: dict[str, Any], folder: Path, *, device: str = "cpu") -> Verification:
+    """Render again what ``manifest`` describes with the checkpoint in ``folder`` and compare with ``image``.
+
+    Threads and dtype are taken from the Manifest, because they decide the last bits. Raises ImageError when the
+    Manifest lacks a field or holds an impossible value, CheckpointError when the folder is not sound.
+    """
+    try:
+        recipe, request = Recipe.from_dict(manifest["recipe"]), ImageRequest(manifest["prompt"], manifest["seed"])
+        threads, dtype = int(manifest["environment"]["threads"]), DTYPES[manifest["dtype"]]
+        recorded, schema = manifest["checkpoint"]["sha256"], manifest["schema"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ImageError(f"the manifest cannot be rendered again: {error!r}") from error
+    if schema != SCHEMA:
+        raise ImageError(f"the manifest has schema {schema!r}, this version reads {SCHEMA}")
+    renderer = Renderer(folder, device=device, threads=threads, dtype=dtype)
+    if renderer.info.sha256 != recorded:
+        return Verification(DIFFERENT, ("checkpoint.sha256",), None)
+    again = next(renderer.render(recipe, [request]))
+    return _compare(image, manifest, again.image, again.manifest)
+
+
+def _compare(
+    image: Image.Image, manifest: dict[str, Any], again: Image.Image, again_manifest: dict[str, Any]
+) -> Verification:
+    fields = differing_fields(manifest, again_manifest)
+    difference = _max_difference(image, again)
+    edited = manifest.get("pixel_sha256") != pixel_sha256(image)
+    environment = [name for name in fields if name.startswith("environment.")]
+    # A different picture has a different hash: that is the outcome, not a cause.
+    others = [name for name in fields if name not in environment and name != "pixel_sha256"]
+    if edited:
+        others.append("pixel_sha256")
+    pixels = ["pixels"] if difference else []
+    if not others and not pixels:
+        return Verification(EXACT, tuple(environment), difference)
+    close = not others and bool(environment) and difference <= 1
+    return Verification(CLOSE if close else DIFFERENT, (*others, *environment, *pixels), difference)
+
+
+def _max_difference(one: Image.Image, other: Image.Image) -> int:
+    if one.size != other.size:
+        return 255
+    left, right = (np.asarray(image.convert("RGB"), dtype=np.int16) for image in (one, other))
+    return int(np.abs(left - right).max())

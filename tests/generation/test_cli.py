@@ -1,0 +1,140 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from generation.cli import main
+from generation.imageio import archive_png, pixel_sha256, read_archive
+from generation.recipe import Recipe
+from generation.renderer import ImageRequest, Renderer
+from generation.tiny import write_tiny_checkpoint
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def archived(renderer, recipe, tmp_path):
+    """Save a rendered image as it was, or after ``edit(image, manifest)`` changed it."""
+
+    def save(edit=lambda image, manifest: None):
+        rendered = next(renderer.render(recipe, [ImageRequest("1girl, blue hair", 9)]))
+        edit(rendered.image, rendered.manifest)
+        path = tmp_path / "image.png"
+        path.write_bytes(archive_png(rendered.image, rendered.manifest))
+        return str(path)
+
+    return save
+
+
+def nudge(image, manifest, by):
+    """Change one channel of one pixel, as arithmetic on another machine would, and record it as the true image."""
+    red, *others = image.getpixel((0, 0))
+    image.putpixel((0, 0), (red + by if red < 128 else red - by, *others))
+    manifest["pixel_sha256"] = pixel_sha256(image)
+
+
+def test_inspect_shows_what_the_checkpoint_says(tiny, renderer, capsys):
+    assert main(["inspect", str(tiny)]) == 0
+    shown = capsys.readouterr().out
+    assert "tiny epoch 0" in shown
+    assert renderer.info.sha256 in "".join(shown.split())
+
+
+def test_render_writes_one_verified_png_a_seed(tiny, tmp_path, capsys):
+    out = tmp_path / "new" / "folder"
+    command = ["render", str(tiny), "--prompt", "1girl, red hair", "--seed", "3", "--count", "5", "--out", str(out)]
+    assert main([*command, "--threads", "1", "--steps", "1", "--negative-prompt", "smile"]) == 0
+    files = sorted(out.iterdir())
+    assert [path.name.partition("-")[0] for path in files] == ["3", "4", "5", "6", "7"]
+    assert sorted(capsys.readouterr().out.split()) == [str(path) for path in files]
+    _, manifest = read_archive(files[0].read_bytes())
+    assert Recipe.from_dict(manifest["recipe"]) == Recipe(steps=1, batch=4, negative_prompt="smile")
+    assert main(["verify", str(files[4]), "--checkpoint", str(tiny)]) == 0
+
+
+def test_render_warns_of_the_part_of_a_prompt_that_has_no_effect(tiny, tmp_path, capsys):
+    command = ["render", str(tiny), "--seed", "3", "--out", str(tmp_path), "--steps", "1"]
+    assert main([*command, "--prompt", "hair " * 46 + "smile, red"]) == 0
+    assert "without effect was: 'smile, red'" in capsys.readouterr().err
+
+
+def test_another_process_renders_identical_pixels(tiny, archived):
+    command = [sys.executable, "-m", "generation", "verify", archived(), "--checkpoint", str(tiny)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "exact" in run.stdout
+
+
+def test_verify_repeats_the_recorded_dtype(tiny, tmp_path):
+    path = tmp_path / "image.png"
+    renderer = Renderer(tiny, threads=1, dtype=torch.bfloat16)
+    rendered = next(renderer.render(Recipe(steps=1, batch=1), [ImageRequest("1girl", 1)]))
+    path.write_bytes(archive_png(rendered.image, rendered.manifest))
+    assert main(["verify", str(path), "--checkpoint", str(tiny)]) == 0
+
+
+def test_verify_accepts_a_last_bit_from_another_environment(tiny, archived, capsys):
+    def edit(image, manifest):
+        nudge(image, manifest, 1)
+        manifest["environment"]["packages"]["torch"] = "2.6.0"
+
+    assert main(["verify", archived(edit), "--checkpoint", str(tiny)]) == 3
+    assert "environment.packages.torch" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [
+        (lambda image, manifest: nudge(image, manifest, 1), "pixels"),
+        (lambda image, manifest: image.putpixel((0, 0), (0, 255, 0)), "pixel_sha256"),
+        (lambda image, manifest: manifest.update(seed=10), "noise_sha256"),
+        (lambda image, manifest: manifest["recipe"].update(steps=4), "schedule.timesteps"),
+        (lambda image, manifest: manifest["checkpoint"].update(sha256="0" * 64), "checkpoint.sha256"),
+    ],
+    ids=["last bit, same environment", "edited pixels", "other seed", "other steps", "other checkpoint"],
+)
+def test_verify_names_what_differs(tiny, archived, capsys, edit, named):
+    assert main(["verify", archived(edit), "--checkpoint", str(tiny)]) == 4
+    assert f"differs: {named}" in capsys.readouterr().out
+
+
+def test_verify_refuses_a_larger_difference_from_another_environment(tiny, archived):
+    def edit(image, manifest):
+        nudge(image, manifest, 2)
+        manifest["environment"]["cpu_capability"] = "DEFAULT"
+
+    assert main(["verify", archived(edit), "--checkpoint", str(tiny)]) == 4
+
+
+def test_verify_against_another_checkpoint_is_different(archived, tmp_path):
+    other = tmp_path / "other"
+    write_tiny_checkpoint(other, seed=2)
+    assert main(["verify", archived(), "--checkpoint", str(other)]) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["inspect", "/nowhere"], "/nowhere is not a folder"),
+        (["render", "{tiny}", "--prompt", "", "--seed", "1", "--out", "{out}"], "prompt is empty"),
+        (["render", "{tiny}", "--prompt", "a", "--seed", "-1", "--out", "{out}"], "seed"),
+        (["render", "{tiny}", "--prompt", "a", "--seed", "1", "--out", "{out}", "--count", "0"], "--count"),
+        (["render", "{tiny}", "--prompt", "a", "--seed", "1", "--out", "{out}", "--width", "65"], "multiple of 8"),
+        (["verify", "/nowhere.png", "--checkpoint", "{tiny}"], "No such file"),
+    ],
+)
+def test_a_refusal_says_why_and_leaves_nothing_behind(tiny, tmp_path, capsys, arguments, message):
+    out = tmp_path / "out"
+    assert main([text.format(tiny=tiny, out=out) for text in arguments]) == 1
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_manifest_with_an_impossible_value_is_refused(tiny, archived, capsys):
+    path = archived(lambda image, manifest: manifest.update(dtype="int3"))
+    assert main(["verify", path, "--checkpoint", str(tiny)]) == 1
+    assert "cannot be rendered again" in capsys.readouterr().err
+
+

@@ -1,0 +1,72 @@
+import pytest
+import torch
+
+from generation.conditioning import encode_text, time_ids, tokenise
+from generation.loading import load_parts
+
+
+@pytest.fixture(scope="module")
+def parts(tiny):
+    return load_parts(tiny)
+
+
+def test_a_short_text_is_framed_and_padded(parts):
+    tokenizer = parts.tokenizer_2
+    tokens = tokenise(tokenizer, "blue hair", 48)
+    vocabulary = tokenizer.get_vocab()
+    words = [vocabulary[word] for word in ("<|startoftext|>", "blue</w>", "hair</w>", "<|endoftext|>")]
+    assert tokens.ids == (*words, *[0] * 44)
+    assert (tokens.length, tokens.cut, tokens.cut_from) == (4, (), None)
+
+
+def test_the_first_tokenizer_pads_with_the_end_token(parts):
+    tokens = tokenise(parts.tokenizer, "blue hair", 48)
+    assert set(tokens.ids[3:]) == {parts.tokenizer.eos_token_id}
+    assert tokens.length == 4
+
+
+def test_what_does_not_fit_is_listed_and_located(parts):
+    text = "hair " * 46 + "red Blue"
+    tokens = tokenise(parts.tokenizer, text, 48)
+    assert len(tokens.ids) == 48
+    assert tokens.ids[-1] == parts.tokenizer.eos_token_id
+    assert tokens.cut == ("red", "Blue")
+    assert text[tokens.cut_from :] == "red Blue"
+
+
+def test_a_text_that_just_fits_is_not_cut(parts):
+    tokens = tokenise(parts.tokenizer, "hair " * 46, 48)
+    assert (tokens.length, tokens.cut) == (48, ())
+
+
+def test_the_mask_covers_begin_to_first_end_token(parts):
+    mask = encode_text(parts, ["", "blue hair", "blue <|endoftext|> hair", "hair " * 60]).mask
+    assert mask.sum(dim=1).tolist() == [2, 4, 3, 48]
+    assert mask[1].tolist() == [1.0] * 4 + [0.0] * 44
+
+
+def test_shapes_and_gradients(parts):
+    condition = encode_text(parts, ["1girl", "1boy, long hair"])
+    assert condition.hidden.shape == (2, 48, 16 + 24)
+    assert condition.pooled.shape == (2, 24)
+    (condition.hidden.sum() + condition.pooled.sum()).backward()
+    for encoder in (parts.text_encoder, parts.text_encoder_2):
+        assert encoder.get_input_embeddings().weight.grad.abs().sum() > 0
+        encoder.zero_grad()
+
+
+def test_padding_does_not_reach_the_real_tokens(parts):
+    """CLIP is causal, so cutting the padding off must not change what stands before it."""
+    tokens = tokenise(parts.tokenizer, "blue hair", 48)
+    alone = parts.text_encoder(torch.tensor([tokens.ids[: tokens.length]]), output_hidden_states=True).hidden_states[-2]
+    padded = encode_text(parts, ["blue hair"]).hidden[:, :4, :16]
+    torch.testing.assert_close(padded, alone, atol=1e-6, rtol=0)
+
+
+def test_pooled_depends_on_the_text(parts):
+    pooled = encode_text(parts, ["blue hair", "red hair"]).pooled
+    assert (pooled[0] - pooled[1]).abs().max() > 1e-3
+
+
+def test_time_ids_are_original_size_crop_and_target_size():
+    assert time_ids(48, 64, 2).tolist() == [[48, 64, 0, 0, 48, 64]] * 2
