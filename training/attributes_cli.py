@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from training.attributes import VALUES, Match, format_table
 from training.attributes_net import INFO_FILE, WEIGHTS_FILE, AttributeNet
-from training.attributes_training import Settings, blur, labels, load_images, measure, split, train_net
+from training.attributes_training import Settings, blur, labels, load_renders, measure, split, train_net
 from training.errors import UserError
 from training.posts import Post, read_posts
 
@@ -32,14 +32,14 @@ def main(argv: Sequence[str]) -> int:
     training, held = split(posts, settings.seed)
     if not training or not held:
         raise UserError(f"{arguments.data} has {len(posts)} posts, too few to hold some out: make at least 100")
+    dataset = _manifest(arguments.data)
     started = time.process_time()
     net = _train(arguments.data, training, settings)
-    images = load_images(arguments.data, held)
+    images = load_renders(arguments.data, held).float() / 255
     clean, soft = measure(net, images, held), measure(net, blur(images, SOFT_SIGMA), held)
     seconds = time.process_time() - started
     print(f"{len(held)} held-out renders, as they are:\n{format_table(clean)}")
     print(f"\nthe same, blurred by {SOFT_SIGMA} px:\n{format_table(soft)}")
-    dataset = json.loads((arguments.data / "dataset.json").read_text("utf-8"))
     info = {"values": {name: list(values) for name, values in VALUES.items()}, "seed": settings.seed,
             "epochs": settings.epochs, "posts": len(training), "posts_sha256": dataset["posts_sha256"],
             "images_sha256": dataset["images_sha256"], "cpu_seconds": round(seconds, 1), "held_out": _shares(clean),
@@ -55,9 +55,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, help="the data set's folder")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the check to (replaced if it is one)")
     parser.add_argument("--seed", type=int, default=0, help="default 0")
-    parser.add_argument("--epochs", type=int, default=Settings.epochs, help=f"default {Settings.epochs}")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+    parser.add_argument("--epochs", type=_positive, default=Settings.epochs, help=f"default {Settings.epochs}")
+    parser.add_argument("--threads", type=_positive, default=1, help="CPU threads (default 1)")
     return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is below 1")
+    return value
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "dataset.json"
+    if not path.is_file():
+        raise UserError(f"{path} is missing: make the data set with `python -m training dataset demo`")
+    manifest: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return manifest
 
 
 def _check_target(out: Path) -> None:
@@ -66,7 +81,7 @@ def _check_target(out: Path) -> None:
 
 
 def _train(folder: Path, posts: Sequence[Post], settings: Settings) -> AttributeNet:
-    images, targets = load_images(folder, posts), labels(posts)
+    images, targets = load_renders(folder, posts), labels(posts)
     columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]:.3f}"),
                TimeRemainingColumn())
     with Progress(*columns) as progress:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -83,14 +84,18 @@ def load_checker(folder: Path) -> Checker:
     """The checker that ``python -m training attributes`` wrote to ``folder``.
 
     Raises:
-        UserError: a file is missing, or the checker knows other attribute values than this version's tables.
+        UserError: a file is missing or damaged, or the checker knows other attribute values than this version's tables.
     """
     for name in (WEIGHTS_FILE, INFO_FILE):
         if not (folder / name).is_file():
             raise UserError(f"{folder / name} is missing: {REMEDY}")
-    info = json.loads((folder / INFO_FILE).read_text("utf-8"))
-    if info["values"] != {name: list(values) for name, values in VALUES.items()}:
+    try:
+        info = json.loads((folder / INFO_FILE).read_text("utf-8"))
+        weights = load_file(folder / WEIGHTS_FILE)
+    except (ValueError, SafetensorError) as error:
+        raise UserError(f"{folder} is damaged ({error}): {REMEDY}") from error
+    if info.get("values") != {name: list(values) for name, values in VALUES.items()}:
         raise UserError(f"{folder} was trained for other attribute values: {REMEDY}")
     net = AttributeNet()
-    net.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    net.load_state_dict(weights)
     return Checker(net.eval(), info)

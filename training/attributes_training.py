@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from PIL import Image
 
 from training.attributes import VALUES, Match, match_table, wanted
-from training.attributes_net import SIZE, AttributeNet, predict_tensor, to_tensor
+from training.attributes_net import SIZE, AttributeNet, predict_tensor
+from training.images import load_images
 from training.posts import Post
 from training.rng import stream, stream_key
 
@@ -34,13 +34,9 @@ def split(posts: Sequence[Post], seed: int) -> tuple[list[Post], list[Post]]:
     return [post for post in posts if post.id not in held], [post for post in posts if post.id in held]
 
 
-def load_images(folder: Path, posts: Sequence[Post]) -> torch.Tensor:
-    """The posts' pictures as (N, 3, 64, 64) floats in [0, 1]."""
-    images = torch.empty(len(posts), 3, SIZE, SIZE)
-    for index, post in enumerate(posts):
-        with Image.open(folder / post.file_path) as image:
-            images[index] = to_tensor([image])[0]
-    return images
+def load_renders(folder: Path, posts: Sequence[Post]) -> torch.Tensor:
+    """The posts' pictures as (N, 3, 64, 64) uint8; UserError where one is missing or of another size."""
+    return load_images(folder, [post.file_path for post in posts], SIZE)
 
 
 def labels(posts: Sequence[Post]) -> dict[str, torch.Tensor]:
@@ -79,7 +75,7 @@ def blur(images: torch.Tensor, sigma: float) -> torch.Tensor:
 
 def train_net(images: torch.Tensor, targets: dict[str, torch.Tensor], settings: Settings,
               on_step: Callable[[int, int, float], None] | None = None) -> AttributeNet:
-    """A net trained on (N, 3, 64, 64) images; ``on_step(step, steps, loss)`` reports progress.
+    """A net trained on (N, 3, 64, 64) uint8 images; ``on_step(step, steps, loss)`` reports progress.
 
     Loss: sum over attributes of the cross-entropy where the attribute can be seen. AdamW, one-cycle learning rate.
     Seeds torch inside a forked generator state, so the caller's randomness is untouched.
@@ -101,7 +97,7 @@ def _train(images: torch.Tensor, targets: dict[str, torch.Tensor], settings: Set
         if step % per_epoch == 0:
             order = torch.randperm(len(images), generator=generator)
         rows = order[step % per_epoch * settings.batch:][:settings.batch]
-        found = net(soften(images[rows], generator))
+        found = net(soften(images[rows].float() / 255, generator))
         loss = torch.stack([head_loss(found[name], targets[name][rows]) for name in VALUES]).sum()
         optimizer.zero_grad()
         loss.backward()
@@ -119,7 +115,7 @@ def head_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 def measure(net: AttributeNet, images: torch.Tensor, posts: Sequence[Post]) -> list[Match]:
-    """Share of correct answers per attribute, on pictures (N, 3, 64, 64) of posts."""
+    """Share of correct answers per attribute, on the posts' pictures (N, 3, 64, 64) in [0, 1]."""
     return match_table([wanted(post) for post in posts], predict_tensor(net, images))
 
 
