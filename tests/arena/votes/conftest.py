@@ -1,0 +1,42 @@
+"""Fixtures of the booth's tests."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from arena.polls.models import Poll
+from arena.votes.casting import issue_ticket
+from arena.votes.models import Ticket, Voter
+from tests.arena.tiny import media, tiny_folder
+
+__all__ = ["media", "tiny_folder"]
+
+
+@pytest.fixture(autouse=True)
+def _own_media_folder(media) -> None:
+    """No test writes images anywhere else."""
+
+
+@pytest.fixture
+def voter(db) -> Voter:
+    return Voter.objects.create()
+
+
+@pytest.fixture
+def ticket_of() -> Callable[[Poll, Voter], Ticket]:
+    """Hand a ticket to a voter, with a fixed seed."""
+
+    def issue(poll: Poll, voter: Voter) -> Ticket:
+        ticket = issue_ticket(poll, voter, random.Random(5))
+        assert ticket is not None
+        return ticket
+
+    return issue
+
+
+@pytest.fixture
+def browser(client: Client) -> Client:
+    """A browser that checks CSRF tokens, as real ones are checked."""
+    return Client(enforce_csrf_checks=True)
