@@ -26,7 +26,7 @@ BATCH = 256
 
 
 class AttributeNet(nn.Module):
-    """Four convolutions of stride 2, 64 -> 4 pixels, then one linear head per attribute; about 0.4 M parameters."""
+    """Four convolutions of stride 2, 64 -> 4 pixels, then one linear head per attribute; 0.31 M parameters."""
 
     def __init__(self) -> None:
         super().__init__()
