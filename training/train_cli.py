@@ -27,9 +27,9 @@ def main(argv: Sequence[str]) -> int:
     torch.set_num_threads(arguments.threads)
     preset = with_steps(load_preset(arguments.preset), epochs=arguments.epochs, seed=arguments.seed,
                         steps_per_epoch=arguments.steps_per_epoch, batch=arguments.batch)  # fmt: skip
+    client = ArenaClient(arguments.arena, arguments.arena_token) if arguments.arena else None
     base = arguments.base or unpack_base(HOME / "base")[-1]
     out = arguments.out or HOME / "runs" / preset.name
-    client = ArenaClient(arguments.arena, arguments.arena_token) if arguments.arena else None
     stop = threading.Event()
     with stop_on_signal(stop), TerminalDisplay() as display:
         run = Run(RunPlan(preset, arguments.data, base, out), display, stop)

@@ -1,0 +1,53 @@
+"""A data set and an untrained base, both real and both as small as they can be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.captions import TINY
+from training.config import Architecture, DiffusionConfig, Preset
+from training.data import choose_posts
+from training.dataset.plan import Plan
+from training.dataset.writer import write_dataset
+from training.modules import build_vae
+from training.posts import read_posts
+from training.start import write_start
+
+SMALL = Architecture(
+    vae_channels=(8, 8, 8),
+    unet_channels=(8, 16),
+    unet_heads=(1, 2),
+    text_widths=(8, 16),
+    text_heads=2,
+)
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 general posts and one of each named character."""
+    folder = tmp_path_factory.mktemp("data") / "dataset"
+    write_dataset(folder, Plan(seed=0, images=20, named=1), command="test", workers=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_base(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained base over a random autoencoder, as the base's own training starts."""
+    folder = tmp_path_factory.mktemp("base") / "start"
+    torch.manual_seed(0)
+    posts, general = read_posts(small_data), choose_posts(small_data, "general")
+    fields = {"run": "start", "epoch": 0, "step": 0, "name": "start", "preset": "small", "attribution": "test",
+              "dataset": {}, "config": {}}  # fmt: skip
+    write_start(folder, build_vae(SMALL), posts, general, small_data, SMALL, 0, fields)
+    return folder
+
+
+@pytest.fixture
+def small_preset() -> Preset:
+    """Two epochs of four steps."""
+    diffusion = DiffusionConfig(epochs=2, steps_per_epoch=4, batch=4, warmup=1, general_share=0.25)
+    return Preset(name="small", title="small", caption=replace(TINY, tag_dropout=0.3), diffusion=diffusion)

@@ -1,0 +1,161 @@
+"""The client against a real HTTP server on this machine."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training.errors import UserError
+from training.hooks import ArenaClient, ArenaHook, ArenaRefused, ArenaUnreachable, Progress
+
+PROGRESS = Progress("named", "training", 1, 4, 10, 400, loss=0.5, images_per_s=100.0, eta_s=62.5)
+
+
+class Arena(ThreadingHTTPServer):
+    """Answers as told and remembers what it was asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.statuses: list[int] = []  # of the next answers; 200 afterwards
+        self.asked: list[tuple[str, str, Any, str | None]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request: note it, answer with the next status."""
+
+    server: Arena
+
+    def do_GET(self) -> None:
+        self._answer(None)
+
+    def do_POST(self) -> None:
+        self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def _answer(self, body: Any) -> None:
+        self.server.asked.append((self.command, self.path, body, self.headers.get("Authorization")))
+        status = self.server.statuses.pop(0) if self.server.statuses else 200
+        content = json.dumps({"id": 7, "created": True, "url": "/c/7"}).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def arena() -> Iterator[Arena]:
+    with Arena() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    for name in ("epoch-01", "epoch-02"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "checkpoint.json").write_text(json.dumps({"sha256": name}))
+    return tmp_path
+
+
+def test_registration_sends_folder_checkpoint_and_token(arena: Arena, run_folder: Path) -> None:
+    answer = ArenaClient(arena.url, "secret").register(run_folder / "epoch-01")
+    assert answer["id"] == 7
+    body = {"path": str(run_folder / "epoch-01"), "checkpoint": {"sha256": "epoch-01"}}
+    assert arena.asked == [("POST", "/api/checkpoints", body, "Bearer secret")]
+
+
+def test_progress_goes_to_the_run(arena: Arena) -> None:
+    ArenaClient(arena.url).report_progress("named-12 ab", PROGRESS)
+    method, path, body, token = arena.asked[0]
+    assert (method, path, token) == ("POST", "/api/runs/named-12%20ab/progress", None)
+    assert body == {"preset": "named", "state": "training", "epoch": 1, "epochs": 4, "step": 10, "total_steps": 400,
+                    "loss": 0.5, "images_per_s": 100.0, "eta_s": 62.5, "message": ""}  # fmt: skip
+
+
+def test_standings_ask_for_metric_and_poll(arena: Arena) -> None:
+    ArenaClient(arena.url).standings("elo", "ffa")
+    assert arena.asked[0][1] == "/api/leaderboard?metric=elo&format=json&poll=ffa"
+
+
+def test_a_failing_arena_is_asked_again_after_growing_pauses(arena: Arena, run_folder: Path) -> None:
+    arena.statuses = [503, 500, 429]
+    pauses: list[float] = []
+    assert ArenaClient(arena.url, sleep=pauses.append).register(run_folder / "epoch-01")["id"] == 7
+    assert len(arena.asked) == 4
+    assert pauses == [1.0, 2.0, 4.0]
+
+
+def test_a_refusal_is_not_repeated(arena: Arena, run_folder: Path) -> None:
+    arena.statuses = [401]
+    with pytest.raises(ArenaRefused, match="answered 401"):
+        ArenaClient(arena.url).register(run_folder / "epoch-01")
+    assert len(arena.asked) == 1
+
+
+def test_an_absent_arena_is_unreachable(run_folder: Path) -> None:
+    with Arena() as gone:
+        url = gone.url
+    with pytest.raises(ArenaUnreachable, match="POST"):
+        ArenaClient(url, pauses=()).register(run_folder / "epoch-01")
+
+
+def test_an_address_without_scheme_is_refused() -> None:
+    with pytest.raises(UserError, match="'localhost:8000' must start with http://"):
+        ArenaClient("localhost:8000")
+
+
+def test_what_was_not_delivered_is_sent_first_next_time_and_once_only(arena: Arena, run_folder: Path) -> None:
+    said: list[str] = []
+    hook = ArenaHook(ArenaClient(arena.url, pauses=()), "run", run_folder, said.append)
+    arena.statuses = [503]
+    hook.register("epoch-01")
+    assert hook.unsent() == ["epoch-01"]
+    assert "will be sent again" in said[0]
+    later = ArenaHook(ArenaClient(arena.url, pauses=()), "run", run_folder, said.append)
+    later.register("epoch-02")
+    later.register()
+    assert [body["checkpoint"]["sha256"] for _, _, body, _ in arena.asked] == ["epoch-01", "epoch-01", "epoch-02"]
+    assert later.unsent() == []
+
+
+def test_a_refused_checkpoint_does_not_block_the_next(arena: Arena, run_folder: Path) -> None:
+    said: list[str] = []
+    hook = ArenaHook(ArenaClient(arena.url), "run", run_folder, said.append)
+    arena.statuses = [422]
+    hook.register("epoch-01")
+    hook.register("epoch-02")
+    assert "refused by the arena" in said[0]
+    assert hook.unsent() == []
+
+
+def test_lost_progress_is_said_once_and_never_raises(arena: Arena, run_folder: Path) -> None:
+    said: list[str] = []
+    hook = ArenaHook(ArenaClient(arena.url), "run", run_folder, said.append)
+    arena.statuses = [500, 500, 200, 500]
+    for _ in range(4):
+        hook.progress(PROGRESS)
+    assert len(said) == 2
+
+
+def test_no_standings_is_none(arena: Arena, run_folder: Path) -> None:
+    said: list[str] = []
+    arena.statuses = [404]
+    assert ArenaHook(ArenaClient(arena.url), "run", run_folder, said.append).standings() is None
+    assert "no standings" in said[0]

@@ -1,0 +1,199 @@
+"""A run, an interrupted run and a run after a kill end with the very same weights; bad input is named."""
+
+import json
+import shutil
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from generation.checkpoint import content_sha256, read_checkpoint
+from training.checkpoint import load_state
+from training.config import Preset
+from training.engine import Trainer
+from training.errors import UserError
+from training.hooks import Progress
+from training.run import Run, RunPlan, Stopped, format_standings, with_steps
+
+
+class Watch:
+    """A display that remembers, and may ask for a stop after a number of lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.seen: list[Progress] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def step(self, progress: Progress) -> None:
+        self.seen.append(progress)
+
+
+class StopAfter(threading.Event):
+    """Set once it was looked at ``looks`` times: a signal between two known steps."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.looks = looks
+
+    def is_set(self) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+
+def start(preset: Preset, data: Path, base: Path, out: Path, stop: threading.Event | None = None) -> Run:
+    return Run(RunPlan(preset, data, base, out), Watch(), stop or threading.Event())
+
+
+def weights_of(folder: Path) -> str:
+    return content_sha256(folder)
+
+
+@pytest.fixture(scope="module")
+def whole(small_data: Path, small_base: Path, tmp_path_factory: pytest.TempPathFactory,
+          request: pytest.FixtureRequest) -> Path:  # fmt: skip
+    """A finished run that was never interrupted."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    start(request.getfixturevalue("module_preset"), small_data, small_base, out).train()
+    return out
+
+
+@pytest.fixture(scope="module")
+def module_preset() -> Preset:
+    preset = Preset(name="small", title="small")
+    diffusion = replace(preset.diffusion, epochs=2, steps_per_epoch=4, batch=4, warmup=1, general_share=0.25)
+    return replace(preset, diffusion=diffusion)
+
+
+def test_each_epoch_is_a_whole_checkpoint_that_says_where_it_comes_from(whole: Path, small_base: Path) -> None:
+    infos = [read_checkpoint(whole / name) for name in ("epoch-01", "epoch-02")]
+    assert [(info.epoch, info.step, info.name) for info in infos] == [(1, 4, "small epoch 1"), (2, 8, "small epoch 2")]
+    assert {info.parent for info in infos} == {read_checkpoint(small_base).sha256}
+    assert infos[0].sha256 != infos[1].sha256
+    assert (whole / "latest").read_text() == "epoch-02\n"
+    assert not list(whole.glob("*.partial"))
+    assert all(file.stat().st_mode & 0o044 == 0o044 for file in whole.rglob("*.safetensors"))
+
+
+def test_the_log_has_a_line_per_epoch(whole: Path) -> None:
+    lines = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
+    assert [(line["epoch"], line["steps"]) for line in lines] == [(1, 4), (2, 4)]
+    assert all(line["loss"] > 0 for line in lines)
+
+
+@pytest.mark.parametrize("looks", [1, 4, 6])
+def test_a_stopped_run_resumes_to_the_same_bits(
+    looks: int, whole: Path, module_preset: Preset, small_data: Path, small_base: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(Stopped, match=f"stopped after step {looks}"):
+        start(module_preset, small_data, small_base, tmp_path, StopAfter(looks)).train()
+    start(module_preset, small_data, small_base, tmp_path).train()
+    for epoch in ("epoch-01", "epoch-02"):
+        assert weights_of(tmp_path / epoch) == weights_of(whole / epoch)
+    assert_same(load_state(tmp_path), load_state(whole))
+
+
+def test_a_kill_between_checkpoint_and_state_repeats_the_epoch_to_the_same_bits(
+    whole: Path, module_preset: Preset, small_data: Path, small_base: Path, tmp_path: Path
+) -> None:
+    """What SIGKILL leaves at the worst moment: a checkpoint newer than the state, and a half-written folder."""
+    with pytest.raises(Stopped):
+        start(module_preset, small_data, small_base, tmp_path, StopAfter(3)).train()
+    shutil.copytree(whole / "epoch-01", tmp_path / "epoch-01")
+    (tmp_path / "epoch-02.partial").mkdir()
+    (tmp_path / "epoch-02.partial" / "model_index.json").write_text("{")
+    start(module_preset, small_data, small_base, tmp_path).train()
+    assert weights_of(tmp_path / "epoch-02") == weights_of(whole / "epoch-02")
+
+
+def test_a_finished_run_has_nothing_left_to_do(
+    whole: Path, module_preset: Preset, small_data: Path, small_base: Path
+) -> None:
+    before = (whole / "log.jsonl").read_text()
+    assert start(module_preset, small_data, small_base, whole).train() == whole / "epoch-02"
+    assert (whole / "log.jsonl").read_text() == before
+
+
+def test_another_seed_does_not_resume_this_run(
+    whole: Path, module_preset: Preset, small_data: Path, small_base: Path
+) -> None:
+    with pytest.raises(UserError, match=r"holds the run small-.*with other settings.*another --out"):
+        start(with_steps(module_preset, seed=1), small_data, small_base, whole)
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_weights_change_and_names_the_last_good_checkpoint(
+    module_preset: Preset, small_data: Path, small_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start(module_preset, small_data, small_base, tmp_path)
+    loss = Trainer._loss
+
+    def broken(trainer: Trainer, batch: object) -> tuple[torch.Tensor, torch.Tensor]:
+        weighted, raw = loss(trainer, batch)  # type: ignore[arg-type]
+        return (weighted * float("nan"), raw) if trainer.step == 5 else (weighted, raw)
+
+    monkeypatch.setattr(Trainer, "_loss", broken)
+    with pytest.raises(UserError, match=r"not finite at step 5; the last good checkpoint is .*epoch-01"):
+        run.train()
+    state = load_state(tmp_path)
+    assert state is not None
+    assert state["step"] == 4
+    assert run._display.seen[-1].state == "failed"  # type: ignore[attr-defined]
+
+
+def test_the_loss_falls(small_data: Path, small_base: Path, tmp_path: Path, module_preset: Preset) -> None:
+    preset = replace(module_preset, diffusion=replace(module_preset.diffusion, epochs=2, steps_per_epoch=20,
+                                                      noise_offset=0.0, weighting="none"))  # fmt: skip
+    start(preset, small_data, small_base, tmp_path).train()
+    first, second = (json.loads(line)["loss"] for line in (tmp_path / "log.jsonl").read_text().splitlines())
+    assert second < 0.95 * first
+
+
+def test_a_missing_data_set_names_the_command(small_base: Path, tmp_path: Path, small_preset: Preset) -> None:
+    with pytest.raises(UserError, match=r"dataset.json is missing: make the data set with `python -m training dataset"):
+        start(small_preset, tmp_path / "nowhere", small_base, tmp_path / "run")
+
+
+def test_a_damaged_base_is_refused(
+    small_data: Path, small_base: Path, tmp_path: Path, small_preset: Preset
+) -> None:
+    broken = tmp_path / "base"
+    shutil.copytree(small_base, broken)
+    (broken / "unet" / "config.json").unlink()
+    with pytest.raises(UserError, match=r"the base cannot be loaded: .*lacks unet/config.json"):
+        start(small_preset, small_data, broken, tmp_path / "run")
+
+
+def test_a_damaged_state_is_named(
+    whole: Path, module_preset: Preset, small_data: Path, small_base: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    (tmp_path / "run" / "state.pt").write_bytes(b"half")
+    with pytest.raises(UserError, match=r"state.pt cannot be read: .*delete it to start this run again"):
+        start(module_preset, small_data, small_base, tmp_path / "run")
+
+
+def test_standings_are_printed_whatever_their_columns() -> None:
+    board = {"metric": "trueskill", "rows": [{"rank": 1, "contestant": "base", "seats": [1, 2]}]}
+    assert format_standings(board) == "standings:\nrank 1  contestant base"
+    assert format_standings(None) == "no standings yet"
+
+
+def assert_same(one: object, other: object) -> None:
+    """Bit equality of nested states."""
+    if isinstance(one, dict):
+        assert isinstance(other, dict)
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_same(one[key], other[key])
+    elif isinstance(one, torch.Tensor):
+        assert isinstance(other, torch.Tensor)
+        assert torch.equal(one, other)
+    elif isinstance(one, list):
+        assert isinstance(other, list)
+        for left, right in zip(one, other, strict=True):
+            assert_same(left, right)
+    else:
+        assert one == other
