@@ -23,11 +23,11 @@ ANSWERS = {
     Poll.Kind.FFA: frozenset({"pick", "ranking", "draw", "bad", "skip"}),
 }
 SKIP_REASONS = {
-    "": "no reason",
-    "undecided": "I cannot decide",
-    "prompt": "the prompt is unclear",
-    "broken": "an image is broken or missing",
-    "unsuitable": "an image is unsuitable",
+    "": "why? (optional)",
+    "undecided": "cannot decide",
+    "prompt": "unclear prompt",
+    "broken": "broken image",
+    "unsuitable": "unsuitable image",
 }
 
 

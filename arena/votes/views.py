@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 def home(request: HttpRequest) -> HttpResponse:
     """Choose a poll."""
     voter = current_voter(request)
+    polls = {poll.kind: poll for poll in Poll.objects.select_related("prompt_set")}
     cards = [
         {
             "poll": poll,
@@ -44,7 +45,7 @@ def home(request: HttpRequest) -> HttpResponse:
             ).count(),
             "progress": progress_of(poll, voter),
         }
-        for poll in Poll.objects.select_related("prompt_set")
+        for poll in (polls[kind] for kind in Poll.Kind if kind in polls)
     ]
     return render(request, "votes/home.html", {"section": "vote", "cards": cards})
 
