@@ -11,7 +11,7 @@ from generation.recipe import Recipe
 
 
 class VoteLog:
-    """Contestants by name, polls by kind, and votes on them. A contestant's name is `run:epoch`, or `run` for epoch 0."""
+    """Contestants by name (`run:epoch`, or `run` for epoch 0), polls by kind, and votes on them."""
 
     def __init__(self) -> None:
         recipe = Recipe()
@@ -57,6 +57,12 @@ class VoteLog:
     def exclude(self, vote: Vote) -> VoteExclusion:
         """Take the vote off the boards."""
         return VoteExclusion.objects.create(vote=vote, reason="test")
+
+
+@pytest.fixture(autouse=True)
+def static_folder(settings) -> None:
+    """The folder of collected static files, which the web server expects to be there."""
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture

@@ -1,0 +1,94 @@
+"""`manage.py leaderboard` prints the rows of the page."""
+
+import csv
+import json
+from dataclasses import asdict, fields
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from arena.leaderboard.models import RatingRun
+from arena.leaderboard.table import Row, board
+
+
+def printed(*arguments: str) -> tuple[str, str]:
+    """(stdout, stderr) of the command."""
+    out, err = StringIO(), StringIO()
+    call_command("leaderboard", *arguments, stdout=out, stderr=err)
+    return out.getvalue(), err.getvalue()
+
+
+def test_json_is_the_rows_and_nothing_else(log) -> None:
+    log.vote("duel", "a b", "1")
+    log.vote("fixed", "b c", "1=2")
+    out, err = printed("--metric", "elo", "--format", "json")
+    assert json.loads(out) == [asdict(row) for row in board("elo").rows]
+    assert err == ""
+
+
+def test_trueskill_over_all_polls_is_the_default(log) -> None:
+    log.vote("duel", "a b", "1")
+    assert json.loads(printed("--format", "json")[0]) == [asdict(row) for row in board("trueskill").rows]
+
+
+def test_a_board_without_numbers_says_why_beside_the_json(log) -> None:
+    log.contestant("a")
+    out, err = printed("--format", "json")
+    assert json.loads(out)[0]["value"] is None
+    assert "No votes yet" in err
+
+
+def test_csv_has_one_line_a_row(log) -> None:
+    log.vote("duel", "a b", "1")
+    lines = list(csv.DictReader(StringIO(printed("--format", "csv")[0])))
+    assert list(lines[0]) == [field.name for field in fields(Row)]
+    assert [line["contestant"] for line in lines] == ["a epoch 0", "b epoch 0"]
+    assert float(lines[0]["mu"]) == board("trueskill").rows[0].mu
+
+
+def test_the_table_shows_names_as_they_are_and_what_was_counted(log) -> None:
+    log.vote("duel", "[bold]a[/bold] b", "1")
+    log.vote("duel", "b [bold]a[/bold]", "skip")
+    out, _ = printed("--metric", "elo")
+    assert "[bold]a[/bold] epoch 0" in out
+    assert "1 votes counted, 0 both bad, 1 skipped, 0 excluded" in out
+    assert "depends on the order of the votes" in out
+
+
+def test_poll_and_population_choose_the_votes(log) -> None:
+    log.vote("duel", "a b", "1")
+    log.vote("fixed", "a b", "1", "simulated")
+    votes = {
+        arguments: [row["votes"] for row in json.loads(printed("--format", "json", *arguments)[0])]
+        for arguments in [("--poll", "duel"), ("--poll", "fixed"), ("--poll", "fixed", "--population", "simulated")]
+    }
+    assert list(votes.values()) == [[1, 1], [0, 0], [1, 1]]
+
+
+def test_rebuild_replays_and_prints_the_same(log) -> None:
+    log.vote("duel", "a b", "1")
+    before = printed("--format", "json")
+    RatingRun.objects.update(state=RatingRun.objects.get().state | {"bad": 99})
+    assert printed("--format", "json", "--rebuild") == before
+    assert RatingRun.objects.get().state["bad"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--metric", "glicko"], "known: trueskill, elo"),
+        (["--poll", "quartet"], "known: fixed, duel, ffa"),
+        (["--population", "robots"], "known: people, simulated"),
+        (["--format", "yaml"], "invalid choice"),
+    ],
+)
+def test_unknown_names_are_refused_with_the_known_ones(db, arguments: list[str], complaint: str) -> None:
+    with pytest.raises(CommandError, match=complaint):
+        printed(*arguments)
+
+
+def test_a_vote_that_cannot_be_rated_is_refused_by_its_number(log) -> None:
+    log.vote("duel", "a b", "left")
+    with pytest.raises(CommandError, match=r"vote 1 cannot be rated: .* VoteExclusion"):
+        printed()
