@@ -58,13 +58,22 @@ def _parser() -> argparse.ArgumentParser:
     for name, (action, summary) in stages.items():
         stage = actions.add_parser(name, help=summary)
         stage.add_argument("--data", type=Path, default=HOME / "dataset", help="data set folder (default %(default)s)")
-        stage.add_argument("--out", type=Path, default=HOME / ("base" if name == "unpack" else "base-build"),
-                           help="where the stage works (default %(default)s)")
+        stage.add_argument(
+            "--out",
+            type=Path,
+            default=HOME / ("base" if name == "unpack" else "base-build"),
+            help="where the stage works (default %(default)s)",
+        )
         stage.add_argument("--preset", default="base", help="default %(default)s")
-        stage.add_argument("--checker", type=Path, default=HOME / "attributes",
-                           help="attribute check's folder (default %(default)s)")
-        stage.add_argument("--epochs", type=_epochs, default=(1, 3, 6, 16),
-                           help="epochs to measure and export, the last is the base (default 1,3,6,16)")
+        stage.add_argument(
+            "--checker", type=Path, default=HOME / "attributes", help="attribute check's folder (default %(default)s)"
+        )
+        stage.add_argument(
+            "--epochs",
+            type=_epochs,
+            default=(1, 3, 6, 16),
+            help="epochs to measure and export, the last is the base (default 1,3,6,16)",
+        )
         stage.add_argument("--to", type=Path, default=FOLDER, help="the committed files (default %(default)s)")
         stage.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads (default %(default)s)")
         stage.set_defaults(action=action)

@@ -49,8 +49,9 @@ class Progress:
 class ArenaClient:
     """Speaks the arena's API at ``url`` with a bearer ``token``."""
 
-    def __init__(self, url: str, token: str = "", pauses: Sequence[float] = PAUSES,
-                 sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, url: str, token: str = "", pauses: Sequence[float] = PAUSES, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         if not url.startswith(("http://", "https://")):
             raise UserError(f"arena address {url!r} must start with http:// or https://")
         self.url = url.rstrip("/")

@@ -30,8 +30,15 @@ class Measured:
         return {row.attribute: round(row.share, 3) for row in self.rows}
 
 
-def measure(folder: Path, posts: Sequence[Post], checker: Checker, *, cfg: float | None = None,
-            steps: int | None = None, by_name: bool = False) -> Measured:
+def measure(
+    folder: Path,
+    posts: Sequence[Post],
+    checker: Checker,
+    *,
+    cfg: float | None = None,
+    steps: int | None = None,
+    by_name: bool = False,
+) -> Measured:
     """Render one image for each post's prompt (seed: the post's id) and compare it with the post's tags.
 
     ``by_name``: the prompt holds the character's name and what varies, none of the tags that make up its identity;

@@ -211,7 +211,7 @@ def _load_base(folder: Path) -> Parts:
 
 def with_steps(preset: Preset, **changes: int | None) -> Preset:
     """The preset with other ``epochs``, ``steps_per_epoch``, ``batch`` or ``seed``; None leaves one as it is."""
-    given = {name: value for name, value in changes.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     return replace(preset, diffusion=replace(preset.diffusion, **given))
 
 

@@ -156,9 +156,7 @@ def test_a_missing_data_set_names_the_command(small_base: Path, tmp_path: Path, 
         start(small_preset, tmp_path / "nowhere", small_base, tmp_path / "run")
 
 
-def test_a_damaged_base_is_refused(
-    small_data: Path, small_base: Path, tmp_path: Path, small_preset: Preset
-) -> None:
+def test_a_damaged_base_is_refused(small_data: Path, small_base: Path, tmp_path: Path, small_preset: Preset) -> None:
     broken = tmp_path / "base"
     shutil.copytree(small_base, broken)
     (broken / "unet" / "config.json").unlink()
