@@ -107,6 +107,8 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = HOME / "static"
+# WhiteNoise reads the apps' own folders and warns where the collected ones are missing.
+STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "arena" / "static"]
 MEDIA_ROOT = HOME / "media"
 # Images are only ever served through views that know who may see what; S3 needs the extra `s3`.
