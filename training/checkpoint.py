@@ -82,7 +82,7 @@ def identity(
     dataset: Mapping[str, Any],
     config: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The fields of ``checkpoint.json`` for one epoch of a run."""
+    """The fields of ``checkpoint.json`` for one epoch; the recipe stays that of the checkpoint it started from."""
     return {
         "run": run,
         "epoch": epoch,
@@ -101,7 +101,7 @@ def identity(
         "config": dict(config),
         "config_sha256": canonical_sha256(dict(config)),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "recipe": RECIPE.to_dict(),
+        "recipe": parts.info.recipe.to_dict(),
     }
 
 
