@@ -46,10 +46,18 @@ def test_verbs_of_the_command_lines_are_documented(package: str) -> None:
         assert f"python -m {package} {verb}" in command_text()
 
 
-def test_options_of_management_commands_are_documented() -> None:
-    for path in (ROOT / "arena").rglob("management/commands/*.py"):
+def command_line_files() -> list[Path]:
+    return [
+        *(ROOT / "arena").rglob("management/commands/*.py"),
+        *(ROOT / "training").rglob("*cli.py"),
+        *(ROOT / "generation").glob("*cli.py"),
+    ]
+
+
+def test_options_are_documented() -> None:
+    for path in command_line_files():
         for option in re.findall(r"add_argument\(\s*[\"'](--[a-z-]+)", path.read_text()):
-            assert option in command_text(), f"{option} of {path.stem} is not in docs/commands.md"
+            assert option in command_text(), f"{option} of {path.relative_to(ROOT)} is not in docs/commands.md"
 
 
 @pytest.mark.parametrize("name", sorted(environment_variables()))
