@@ -3,7 +3,7 @@
 import argparse
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ RECIPE_OPTIONS: dict[str, dict[str, Any]] = {
     "batch": {"type": int},
     "negative_prompt": {},
 }
+DEVICE_HELP = "torch device, such as cpu or cuda:0"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -46,34 +47,34 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m generation", description="Images out of checkpoints.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    inspect = commands.add_parser("inspect", help="check a checkpoint folder and show what it says of itself")
-    inspect.add_argument("folder", type=Path)
-    inspect.set_defaults(command=_inspect)
-
-    render = commands.add_parser("render", help="render images of a prompt, one PNG a seed")
-    render.add_argument("folder", type=Path)
-    render.add_argument("--prompt", required=True)
-    render.add_argument("--seed", type=int, required=True, help="seed of the first image; the next ones count up")
-    render.add_argument("--count", type=int, default=1, help="number of images")
-    render.add_argument("--out", type=Path, required=True, help="folder for the PNGs, made if missing")
-    recipe = render.add_argument_group("recipe", "default: the one in checkpoint.json")
-    for name, settings in RECIPE_OPTIONS.items():
-        recipe.add_argument(f"--{name.replace('_', '-')}", **settings)
-    _add_machine_options(render)
-    render.add_argument("--threads", type=int, help="CPU threads; default: torch's own choice")
-    render.set_defaults(command=_render)
-
-    verify = commands.add_parser("verify", help="render a PNG again: exit 0 exact, 3 within 1/255, 4 different")
-    verify.add_argument("png", type=Path)
-    verify.add_argument("--checkpoint", type=Path, required=True, metavar="FOLDER")
-    _add_machine_options(verify)
-    verify.set_defaults(command=_verify)
+    for name, (command, add_options, purpose) in COMMANDS.items():
+        options = commands.add_parser(name, help=purpose, description=purpose)
+        add_options(options)
+        options.set_defaults(command=command)
     return parser
 
 
-def _add_machine_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="cpu", help="torch device, such as cpu or cuda:0")
+def _inspect_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path)
+
+
+def _render_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--prompt", required=True)
+    parser.add_argument("--seed", type=int, required=True, help="seed of the first image; the next ones count up")
+    parser.add_argument("--count", type=int, default=1, help="number of images")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the PNGs, made if missing")
+    recipe = parser.add_argument_group("recipe", "default: the one in checkpoint.json")
+    for name, settings in RECIPE_OPTIONS.items():
+        recipe.add_argument(f"--{name.replace('_', '-')}", **settings)
+    parser.add_argument("--device", default="cpu", help=DEVICE_HELP)
+    parser.add_argument("--threads", type=int, help="CPU threads; default: torch's own choice")
+
+
+def _verify_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("png", type=Path)
+    parser.add_argument("--checkpoint", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--device", default="cpu", help=DEVICE_HELP)
 
 
 def _inspect(options: argparse.Namespace) -> int:
@@ -153,3 +154,10 @@ def _write(path: Path, data: bytes) -> None:
 def _load(path: str) -> Any:
     module, _, name = path.rpartition(".")
     return getattr(importlib.import_module(module), name)
+
+
+COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Callable[[argparse.ArgumentParser], None], str]] = {
+    "inspect": (_inspect, _inspect_options, "check a checkpoint folder and show what it says of itself"),
+    "render": (_render, _render_options, "render images of a prompt, one PNG a seed"),
+    "verify": (_verify, _verify_options, "render a PNG again: exit 0 exact, 3 within 1/255, 4 different"),
+}
