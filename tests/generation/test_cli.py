@@ -136,5 +136,3 @@ def test_a_manifest_with_an_impossible_value_is_refused(tiny, archived, capsys):
     path = archived(lambda image, manifest: manifest.update(dtype="int3"))
     assert main(["verify", path, "--checkpoint", str(tiny)]) == 1
     assert "cannot be rendered again" in capsys.readouterr().err
-
-
