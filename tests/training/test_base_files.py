@@ -54,6 +54,7 @@ def test_missing_committed_files_name_the_remedy(tmp_path: Path) -> None:
         unpack_base(tmp_path / "out", tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' scheduler, not ours
 def test_a_checkpoint_is_a_diffusers_pipeline(small_base: Path) -> None:
     pipeline = StableDiffusionXLPipeline.from_pretrained(small_base, dtype=torch.float32, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
