@@ -107,6 +107,7 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = HOME / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 # WhiteNoise reads the apps' own folders and warns where the collected ones are missing.
 STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "arena" / "static"]
@@ -142,7 +143,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Loaded by the worker only, by dotted path, so that the web process stays free of torch.
 ARENA_RENDERER = os.environ.get("ARENA_RENDERER", "generation.renderer.Renderer")
 ARENA_DEVICE = os.environ.get("ARENA_DEVICE", "cpu")
-ARENA_RENDER_THREADS = int(os.environ.get("ARENA_RENDER_THREADS", "2"))
+ARENA_RENDER_THREADS = int(os.environ.get("ARENA_RENDER_THREADS", "1"))
 ARENA_API_TOKEN = os.environ.get("ARENA_API_TOKEN") or local_secret("api-token")
 # How many times a served image is enlarged: the demo's 64 px images are shown at 256 px.
 ARENA_BLIND_SCALE = int(os.environ.get("ARENA_BLIND_SCALE", "4"))

@@ -33,7 +33,9 @@ def browser_page(*, width: int = 1280, height: int = 800, dark: bool = False, sc
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
         try:
             context = browser.new_context(
-                viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", java_script_enabled=script
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if dark else "light",
+                java_script_enabled=script,
             )
             context.set_default_timeout(15_000)
             yield context.new_page()

@@ -55,7 +55,9 @@ class Site:
 
     def command(self, *arguments: str) -> str:
         """Run `python …` to its end and return its standard output; AssertionError with its errors if it fails."""
-        done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True
+        )
         assert done.returncode == 0, f"{' '.join(arguments)}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
         return done.stdout
 
@@ -68,7 +70,12 @@ class Site:
         """A child in a process group of its own; its output goes to `<home>/<name>.log`; ended on leaving."""
         with (self.home / f"{name}.log").open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", *arguments], cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
+                [sys.executable, "-m", *arguments],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         try:
             yield child

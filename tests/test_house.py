@@ -13,13 +13,19 @@ TOP_LEVEL = {
     "manage.py", "pyproject.toml", "arena", "rating", "generation", "training", "tests", "README.md", "Makefile",
     "CHANGELOG.md", "LICENSE", "constraints.txt", "compose.yaml", "docs", ".ci", ".gitignore", ".pre-commit-config.yaml",
 }  # fmt: skip
+GLOBAL_RANDOMNESS = {
+    ("random", "seed"), ("random", "random"), ("random", "choice"), ("random", "shuffle"),
+    ("torch", "manual_seed"), ("torch", "seed"),
+}  # fmt: skip
+NUMPY_GENERATORS = {"Generator", "default_rng", "Philox", "SeedSequence", "BitGenerator"}
 
 
 def tracked() -> list[Path]:
     """Files under version control, or every file where this is no checkout."""
     listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
     if listing.returncode:
-        return [p.relative_to(ROOT) for p in ROOT.rglob("*") if p.is_file() and not p.relative_to(ROOT).parts[0].startswith(".venv")]
+        files = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
+        return [path for path in files if not path.parts[0].startswith(".venv")]
     return [Path(line) for line in listing.stdout.splitlines() if (ROOT / line).exists()]
 
 
@@ -42,12 +48,11 @@ def test_file_is_short_and_says_what_it_is_for(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [p for p in sources() if p.parts[0] != "arena"], ids=str)
 def test_pure_code_keeps_no_global_randomness(path: Path) -> None:
-    forbidden = {("random", "seed"), ("random", "random"), ("random", "choice"), ("random", "shuffle"), ("torch", "manual_seed"), ("torch", "seed")}
     for node in ast.walk(ast.parse((ROOT / path).read_text())):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            assert (node.value.id, node.attr) not in forbidden, f"line {node.lineno}: pass a generator instead"
+            assert (node.value.id, node.attr) not in GLOBAL_RANDOMNESS, f"line {node.lineno}: pass a generator instead"
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "random":
-            assert node.attr in {"Generator", "default_rng", "Philox", "SeedSequence", "BitGenerator"}, f"line {node.lineno}: numpy's global generator"
+            assert node.attr in NUMPY_GENERATORS, f"line {node.lineno}: numpy's global generator"
 
 
 def test_the_web_process_holds_no_deep_learning_library() -> None:

@@ -47,8 +47,11 @@ def wanted(prompt: Post | Iterable[str], complete: bool = True) -> dict[str, str
     names = {tag.strip().replace(" ", "_") for tag in tags}
     values = {attribute: value_of(names & group) for attribute, group in TAGS.items()}
     hidden = {"eyes", "eye_color"} if "sunglasses" in names else set()
-    return {attribute: value for attribute, value in values.items()
-            if attribute not in hidden and (value != NONE or (complete and NONE in VALUES[attribute]))}
+    return {
+        attribute: value
+        for attribute, value in values.items()
+        if attribute not in hidden and (value != NONE or (complete and NONE in VALUES[attribute]))
+    }
 
 
 def shows(value: str, seen: str) -> bool:

@@ -40,18 +40,26 @@ def main(argv: Sequence[str]) -> int:
     seconds = time.process_time() - started
     print(f"{len(held)} held-out renders, as they are:\n{format_table(clean)}")
     print(f"\nthe same, blurred by {SOFT_SIGMA} px:\n{format_table(soft)}")
-    info = {"values": {name: list(values) for name, values in VALUES.items()}, "seed": settings.seed,
-            "epochs": settings.epochs, "posts": len(training), "posts_sha256": dataset["posts_sha256"],
-            "images_sha256": dataset["images_sha256"], "cpu_seconds": round(seconds, 1), "held_out": _shares(clean),
-            "held_out_blurred": _shares(soft)}
+    info = {
+        "values": {name: list(values) for name, values in VALUES.items()},
+        "seed": settings.seed,
+        "epochs": settings.epochs,
+        "posts": len(training),
+        "posts_sha256": dataset["posts_sha256"],
+        "images_sha256": dataset["images_sha256"],
+        "cpu_seconds": round(seconds, 1),
+        "held_out": _shares(clean),
+        "held_out_blurred": _shares(soft),
+    }
     _write(arguments.out, net, info)
     print(f"\ncheck written to {arguments.out} after {seconds:.0f} CPU seconds")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m training attributes",
-                                     description="Train the attribute check on a data set's renders.")
+    parser = argparse.ArgumentParser(
+        prog="python -m training attributes", description="Train the attribute check on a data set's renders."
+    )
     parser.add_argument("--data", type=Path, required=True, help="the data set's folder")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the check to (replaced if it is one)")
     parser.add_argument("--seed", type=int, default=0, help="default 0")
@@ -82,12 +90,21 @@ def _check_target(out: Path) -> None:
 
 def _train(folder: Path, posts: Sequence[Post], settings: Settings) -> AttributeNet:
     images, targets = load_renders(folder, posts), labels(posts)
-    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]:.3f}"),
-               TimeRemainingColumn())
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.3f}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns) as progress:
         task = progress.add_task("", total=None, loss=float("nan"))
-        return train_net(images, targets, settings, lambda step, steps, loss: progress.update(
-            task, completed=step, total=steps, loss=loss))
+        return train_net(
+            images,
+            targets,
+            settings,
+            lambda step, steps, loss: progress.update(task, completed=step, total=steps, loss=loss),
+        )
 
 
 def _shares(rows: Sequence[Match]) -> dict[str, float]:

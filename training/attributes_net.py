@@ -60,7 +60,7 @@ class Checker:
         """Each picture's attribute values by the net, and ``palette_`` hair colour, background and skin by the rule."""
         found: list[dict[str, str]] = []
         for start in range(0, len(images), BATCH):
-            batch = images[start:start + BATCH]
+            batch = images[start : start + BATCH]
             learned = predict_tensor(self.net, to_tensor(batch))
             found += [seen | _by_rule(image) for seen, image in zip(learned, batch, strict=True)]
         return found
@@ -75,8 +75,11 @@ def predict_tensor(net: AttributeNet, images: torch.Tensor) -> list[dict[str, st
 
 def _by_rule(image: Image.Image) -> dict[str, str]:
     colors = read_colors(image)
-    values = {"hair_color": f"{colors['hair_color']}_hair", "background": f"{colors['background']}_background",
-              "skin": value_of(SKINS[colors["skin"]].tags)}
+    values = {
+        "hair_color": f"{colors['hair_color']}_hair",
+        "background": f"{colors['background']}_background",
+        "skin": value_of(SKINS[colors["skin"]].tags),
+    }
     return {PALETTE_PREFIX + name: value for name, value in values.items()}
 
 

@@ -30,16 +30,24 @@ def oklab(rgb: npt.ArrayLike) -> Array:
     return np.asarray(cones @ _LMS_TO_LAB.T)
 
 
-_LINEAR_TO_LMS = np.array([[0.4122214708, 0.5363325363, 0.0514459929],
-                           [0.2119034982, 0.6806995451, 0.1073969566],
-                           [0.0883024619, 0.2817188376, 0.6299787005]])
-_LMS_TO_LAB = np.array([[0.2104542553, 0.7936177850, -0.0040720468],
-                        [1.9779984951, -2.4285922050, 0.4505937099],
-                        [0.0259040371, 0.7827717662, -0.8086757660]])
+_LINEAR_TO_LMS = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+_LMS_TO_LAB = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
 
 
 def _palette(colors: dict[str, str]) -> tuple[list[str], Array]:
-    return list(colors), oklab([[int(code[i:i + 2], 16) for i in (1, 3, 5)] for code in colors.values()])
+    return list(colors), oklab([[int(code[i : i + 2], 16) for i in (1, 3, 5)] for code in colors.values()])
 
 
 def read_colors(image: Image.Image) -> dict[str, str]:

@@ -60,8 +60,14 @@ class CaptionConfig:
 
 
 # The tiny text encoders read 48 positions: person count, names and general tags only.
-TINY = CaptionConfig(include_copyright=False, include_rating=False, include_meta=False, include_artist=False,
-                     include_quality=False, include_year=False)
+TINY = CaptionConfig(
+    include_copyright=False,
+    include_rating=False,
+    include_meta=False,
+    include_artist=False,
+    include_quality=False,
+    include_year=False,
+)
 
 
 @dataclass(frozen=True)

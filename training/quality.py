@@ -31,9 +31,9 @@ def percentiles(scores: Sequence[int], window: int = WINDOW) -> list[float]:
     width, hop = min(window, len(values)), max(1, window // 100)
     ranks: list[float] = []
     for first in range(0, len(values), hop):
-        block = values[first:first + hop]
+        block = values[first : first + hop]
         start = min(max(first + len(block) // 2 - width // 2, 0), len(values) - width)
-        near = np.sort(values[start:start + width])
+        near = np.sort(values[start : start + width])
         less, less_or_equal = (np.searchsorted(near, block, side=side) for side in SIDES)
         ranks += (50.0 * (less + less_or_equal) / width).tolist()
     return ranks

@@ -45,7 +45,18 @@ def test_the_loop_turns(tmp_path: Path) -> None:
     site = Site(tmp_path)
     dataset = tmp_path / "dataset"
     site.command(
-        "-m", "training", "dataset", "demo", "--out", str(dataset), "--seed", "1", "--images", "48", "--named-per-character", "8"
+        "-m",
+        "training",
+        "dataset",
+        "demo",
+        "--out",
+        str(dataset),
+        "--seed",
+        "1",
+        "--images",
+        "48",
+        "--named-per-character",
+        "8",
     )
     site.command("-m", "training", "base", "unpack", "--out", str(tmp_path / "base"))
     site.manage("migrate", "--verbosity", "0")

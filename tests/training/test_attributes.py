@@ -16,13 +16,22 @@ PLAN = Plan()
 def test_a_complete_prompt_demands_absence_too():
     tags = ["1girl", "solo", "red_hair", "long_hair", "blunt_bangs", "smile", "closed_mouth", "white_background"]
     assert wanted(tags) == {
-        "hair_color": "red_hair", "hair_style": "blunt_bangs long_hair", "eyewear": "none", "skin": "none",
-        "background": "white_background", "mouth": "closed_mouth smile", "eyes": "none"}
+        "hair_color": "red_hair",
+        "hair_style": "blunt_bangs long_hair",
+        "eyewear": "none",
+        "skin": "none",
+        "background": "white_background",
+        "mouth": "closed_mouth smile",
+        "eyes": "none",
+    }
 
 
 def test_a_partial_prompt_demands_what_it_names_in_either_spelling():
     assert wanted(["red hair", "half-closed eyes", "blue eyes"], complete=False) == {
-        "hair_color": "red_hair", "eyes": "half-closed_eyes", "eye_color": "blue_eyes"}
+        "hair_color": "red_hair",
+        "eyes": "half-closed_eyes",
+        "eye_color": "blue_eyes",
+    }
 
 
 def test_what_sunglasses_hide_is_not_demanded():
@@ -36,10 +45,17 @@ def test_every_scene_demands_known_values():
             assert value in VALUES[attribute]
 
 
-@pytest.mark.parametrize(("value", "seen", "expected"), [
-    ("smile", "closed_mouth smile", True), ("closed_mouth smile", "smile open_mouth", False),
-    ("glasses", "glasses red-framed_eyewear", True), ("none", "glasses", False), ("none", "none", True),
-    ("glasses", "none", False)])
+@pytest.mark.parametrize(
+    ("value", "seen", "expected"),
+    [
+        ("smile", "closed_mouth smile", True),
+        ("closed_mouth smile", "smile open_mouth", False),
+        ("glasses", "glasses red-framed_eyewear", True),
+        ("none", "glasses", False),
+        ("none", "none", True),
+        ("glasses", "none", False),
+    ],
+)
 def test_a_demand_is_met_when_all_its_tags_are_seen(value, seen, expected):
     assert shows(value, seen) is expected
 
@@ -59,10 +75,15 @@ def test_wilson_interval_stays_inside_0_and_1():
 
 def test_match_table_counts_only_what_was_demanded():
     demands = [{"hair_color": "red_hair", "skin": "tan"}, {"hair_color": "blue_hair"}]
-    seen = [{"hair_color": "red_hair", "skin": "none", "mouth": "grin", "palette_hair_color": "pink_hair"},
-            {"hair_color": "blue_hair", "skin": "none", "mouth": "grin", "palette_hair_color": "blue_hair"}]
+    seen = [
+        {"hair_color": "red_hair", "skin": "none", "mouth": "grin", "palette_hair_color": "pink_hair"},
+        {"hair_color": "blue_hair", "skin": "none", "mouth": "grin", "palette_hair_color": "blue_hair"},
+    ]
     assert match_table(demands, seen) == [
-        Match("hair_color", 2, 2), Match("skin", 0, 1), Match("palette_hair_color", 1, 2)]
+        Match("hair_color", 2, 2),
+        Match("skin", 0, 1),
+        Match("palette_hair_color", 1, 2),
+    ]
     assert "palette_hair_color    0.500" in format_table(match_table(demands, seen))
     assert match_table([], []) == []
 
@@ -72,10 +93,17 @@ def test_match_table_refuses_sequences_of_different_length():
         match_table([{}], [])
 
 
-@pytest.mark.parametrize(("rgb", "expected"), [
-    # Values published with the colour space's definition (Ottosson 2020) and its sRGB reference code.
-    ((255, 255, 255), (1.0, 0.0, 0.0)), ((0, 0, 0), (0.0, 0.0, 0.0)), ((255, 0, 0), (0.62796, 0.22486, 0.12585)),
-    ((0, 255, 0), (0.86644, -0.23389, 0.17950)), ((0, 0, 255), (0.45201, -0.03246, -0.31153))])
+@pytest.mark.parametrize(
+    ("rgb", "expected"),
+    [
+        # Values published with the colour space's definition (Ottosson 2020) and its sRGB reference code.
+        ((255, 255, 255), (1.0, 0.0, 0.0)),
+        ((0, 0, 0), (0.0, 0.0, 0.0)),
+        ((255, 0, 0), (0.62796, 0.22486, 0.12585)),
+        ((0, 255, 0), (0.86644, -0.23389, 0.17950)),
+        ((0, 0, 255), (0.45201, -0.03246, -0.31153)),
+    ],
+)
 def test_oklab_of_known_colours(rgb, expected):
     assert oklab(rgb) == pytest.approx(expected, abs=2e-4)
 

@@ -154,4 +154,5 @@ def test_other_sizes_and_modes_are_accepted():
     tensor = to_tensor([Image.new("RGBA", (128, 96)), Image.new("L", (64, 64))])
     assert tensor.shape == (2, 3, 64, 64)
     assert {name: logits.shape[1] for name, logits in net(tensor).items()} == {
-        name: len(values) for name, values in VALUES.items()}
+        name: len(values) for name, values in VALUES.items()
+    }

@@ -17,9 +17,24 @@ from training.posts import Post, read_posts
 REAL_POST = Path(__file__).parents[1] / "data" / "danbooru_post.json"
 EVERYTHING = CaptionConfig(tag_dropout=0, uncond_rate=0, shuffle=False)
 TAGS = ("1girl", "blue_hair", "glasses", "long_hair", "smile", "solo", "white_background")
-POST = Post(id=1, created_at=datetime.datetime(2019, 5, 1, tzinfo=datetime.UTC), score=3, fav_count=2, rating="g",
-            image_width=64, image_height=64, file_ext="png", md5="", file_path="", source="", general=TAGS,
-            character=("aoi",), copyright=("original",), artist=("some_one",), meta=("highres", "tagme"))
+POST = Post(
+    id=1,
+    created_at=datetime.datetime(2019, 5, 1, tzinfo=datetime.UTC),
+    score=3,
+    fav_count=2,
+    rating="g",
+    image_width=64,
+    image_height=64,
+    file_ext="png",
+    md5="",
+    file_path="",
+    source="",
+    general=TAGS,
+    character=("aoi",),
+    copyright=("original",),
+    artist=("some_one",),
+    meta=("highres", "tagme"),
+)
 
 REAL_CAPTION = (
     "1girl, amiya (arknights), arknights, sensitive, alternate costume, animal ears, backpack, bag, black bag, "
@@ -27,7 +42,8 @@ REAL_CAPTION = (
     "holding megaphone, jacket, jewelry, long hair, long sleeves, looking at viewer, mask, mask pull, megaphone, "
     "midriff, mouth mask, multiple rings, open clothes, open jacket, outdoors, rabbit ears, ring, shadow, shirt, "
     "shorts, sleeveless, sleeveless shirt, socks, solo, tied shirt, very long hair, white socks, absurdres, highres, "
-    "ganet p, newest")
+    "ganet p, newest"
+)
 
 
 def test_real_post_in_schema_order():
@@ -36,28 +52,53 @@ def test_real_post_in_schema_order():
     assert prompt_text(post, CaptionConfig()) == REAL_CAPTION
 
 
-@pytest.mark.parametrize(("change", "config", "expected"), [
-    ({}, {}, "1girl, aoi, original, general, blue hair, glasses, long hair, smile, solo, white background, highres, "
-             "some one, old"),
-    ({"quality": "good quality"}, {"include_meta": False},
-     "1girl, aoi, original, general, blue hair, glasses, long hair, smile, solo, white background, some one, "
-     "good quality, old"),
-    ({"rating": "q"}, {"include_copyright": False, "include_meta": False, "include_artist": False,
-                       "include_year": False},
-     "1girl, aoi, questionable, blue hair, glasses, long hair, smile, solo, white background"),
-    ({"character": ()}, {"include_rating": False, "include_meta": False, "include_year": False},
-     "1girl, original, blue hair, glasses, long hair, smile, solo, white background, some one"),
-    ({"general": ("2boys", "1girl", "smile"), "meta": ()}, {"include_year": False},
-     "1girl, 2boys, aoi, original, general, smile, some one"),
-    ({"general": ("multiple_girls", "6+boys", "1other", "^_^", ":o"), "meta": ("ink_(medium)",)},
-     {"include_year": False},
-     "multiple girls, 6+boys, 1other, aoi, original, general, :o, ^_^, ink (medium), some one"),
-    ({"character": ("zoe", "aoi")}, {**{f"include_{name}": False for name in
-                                        ("copyright", "rating", "meta", "artist", "quality", "year")}},
-     "1girl, aoi, zoe, blue hair, glasses, long hair, smile, solo, white background"),
-    ({"general": (), "character": (), "copyright": (), "artist": (), "meta": ()},
-     {"include_rating": False, "include_year": False}, ""),
-])
+@pytest.mark.parametrize(
+    ("change", "config", "expected"),
+    [
+        (
+            {},
+            {},
+            "1girl, aoi, original, general, blue hair, glasses, long hair, smile, solo, white background, highres, "
+            "some one, old",
+        ),
+        (
+            {"quality": "good quality"},
+            {"include_meta": False},
+            "1girl, aoi, original, general, blue hair, glasses, long hair, smile, solo, white background, some one, "
+            "good quality, old",
+        ),
+        (
+            {"rating": "q"},
+            {"include_copyright": False, "include_meta": False, "include_artist": False, "include_year": False},
+            "1girl, aoi, questionable, blue hair, glasses, long hair, smile, solo, white background",
+        ),
+        (
+            {"character": ()},
+            {"include_rating": False, "include_meta": False, "include_year": False},
+            "1girl, original, blue hair, glasses, long hair, smile, solo, white background, some one",
+        ),
+        (
+            {"general": ("2boys", "1girl", "smile"), "meta": ()},
+            {"include_year": False},
+            "1girl, 2boys, aoi, original, general, smile, some one",
+        ),
+        (
+            {"general": ("multiple_girls", "6+boys", "1other", "^_^", ":o"), "meta": ("ink_(medium)",)},
+            {"include_year": False},
+            "multiple girls, 6+boys, 1other, aoi, original, general, :o, ^_^, ink (medium), some one",
+        ),
+        (
+            {"character": ("zoe", "aoi")},
+            {**{f"include_{name}": False for name in ("copyright", "rating", "meta", "artist", "quality", "year")}},
+            "1girl, aoi, zoe, blue hair, glasses, long hair, smile, solo, white background",
+        ),
+        (
+            {"general": (), "character": (), "copyright": (), "artist": (), "meta": ()},
+            {"include_rating": False, "include_year": False},
+            "",
+        ),
+    ],
+)
 def test_golden_captions(change, config, expected):
     config = dataclasses.replace(EVERYTHING, **config)
     assert caption(dataclasses.replace(POST, **change), config, 0, 0).text == expected
@@ -69,9 +110,20 @@ def test_tiny_prompt_of_post_and_of_tags():
     assert prompt_text(reversed(TAGS), characters=["aoi"]) == expected
 
 
-@pytest.mark.parametrize(("year", "word"), [
-    (2005, "oldest"), (2017, "oldest"), (2018, "old"), (2019, "old"), (2020, "modern"), (2021, "recent"),
-    (2022, "recent"), (2023, "newest"), (2026, "newest")])
+@pytest.mark.parametrize(
+    ("year", "word"),
+    [
+        (2005, "oldest"),
+        (2017, "oldest"),
+        (2018, "old"),
+        (2019, "old"),
+        (2020, "modern"),
+        (2021, "recent"),
+        (2022, "recent"),
+        (2023, "newest"),
+        (2026, "newest"),
+    ],
+)
 def test_year_words(year, word):
     assert year_word(year) == word
 
@@ -151,11 +203,19 @@ def test_protecting_a_tag_changes_no_other_tag():
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.booleans(), st.sets(st.sampled_from(TAGS)),
-       st.integers(0, 2**40), st.integers(0, 1000))
+@given(
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.booleans(),
+    st.sets(st.sampled_from(TAGS)),
+    st.integers(0, 2**40),
+    st.integers(0, 1000),
+)
 def test_protected_tags_survive_every_stage(dropout, names, uncond, shuffle, protected, seed, epoch):
-    config = CaptionConfig(tag_dropout=dropout, name_protection=names, uncond_rate=uncond, shuffle=shuffle,
-                           protected=frozenset(protected))
+    config = CaptionConfig(
+        tag_dropout=dropout, name_protection=names, uncond_rate=uncond, shuffle=shuffle, protected=frozenset(protected)
+    )
     assert {spaced(tag) for tag in protected} <= set(caption(POST, config, seed, epoch).text.split(", "))
 
 
@@ -168,13 +228,19 @@ def test_worker_processes_make_the_same_captions(method):
 
 
 def test_captions_do_not_depend_on_the_hash_seed():
-    code = ("from pathlib import Path; from training.posts import read_posts;"
-            "from training.captions import CaptionConfig, caption;"
-            f"[post] = read_posts(Path({str(REAL_POST)!r}));"
-            "print([caption(post, CaptionConfig(tag_dropout=.5, protected=frozenset({'solo', 'ring', 'mask'})), 0, e)"
-            " for e in range(20)])")
-    texts = {subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, check=True,
-                            capture_output=True, text=True).stdout for seed in ("1", "2")}
+    code = (
+        "from pathlib import Path; from training.posts import read_posts;"
+        "from training.captions import CaptionConfig, caption;"
+        f"[post] = read_posts(Path({str(REAL_POST)!r}));"
+        "print([caption(post, CaptionConfig(tag_dropout=.5, protected=frozenset({'solo', 'ring', 'mask'})), 0, e)"
+        " for e in range(20)])"
+    )
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, check=True, capture_output=True, text=True
+        ).stdout
+        for seed in ("1", "2")
+    }
     assert len(texts) == 1
 
 

@@ -159,8 +159,14 @@ def test_every_tag_is_a_danbooru_tag_of_the_right_category(built):
 
 
 def run(*arguments):
-    return subprocess.run([sys.executable, "-m", "training", *arguments], cwd=ROOT, capture_output=True, text=True,
-                          env={**os.environ, "TERM": "dumb"}, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "training", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TERM": "dumb"},
+        check=False,
+    )
 
 
 def test_commands_make_a_data_set_and_a_contact_sheet(tmp_path):
@@ -183,10 +189,13 @@ def test_sheet_can_show_one_character_and_refuses_an_unknown_one(built, tmp_path
     assert cli.main([*arguments, "nobody"]) == 1
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["sheet", "nowhere", "--out", "s.png"], "posts.jsonl is missing"),
-    (["demo", "--out", "set", "--images", "0", "--named", "0"], "no posts"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sheet", "nowhere", "--out", "s.png"], "posts.jsonl is missing"),
+        (["demo", "--out", "set", "--images", "0", "--named", "0"], "no posts"),
+    ],
+)
 def test_user_errors_exit_1_with_a_message(tmp_path, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["dataset", *arguments]) == 1
@@ -222,7 +231,11 @@ def test_help_lists_every_verb(capsys):
 
 
 def test_making_data_never_loads_torch():
-    code = ("import sys; from training import cli; import training.dataset.cli, training.captions, training.attributes;"
-            "print('torch' in sys.modules)")
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT,
-                          check=True).stdout == "False\n"
+    code = (
+        "import sys; from training import cli; import training.dataset.cli, training.captions, training.attributes;"
+        "print('torch' in sys.modules)"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+        == "False\n"
+    )

@@ -36,7 +36,7 @@ def with_identity(scene, **changes):
 
 
 def hex_rgb(code):
-    return tuple(int(code[start:start + 2], 16) for start in (1, 3, 5))
+    return tuple(int(code[start : start + 2], 16) for start in (1, 3, 5))
 
 
 @pytest.mark.parametrize("field", ["eyes", "mouth", "brows"])

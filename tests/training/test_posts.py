@@ -44,20 +44,23 @@ def test_a_repeated_tag_counts_once(record):
     assert parse_post(record | {"tag_string_general": "solo 1girl solo"}, "here").general == ("solo", "1girl")
 
 
-@pytest.mark.parametrize(("field", "value", "message"), [
-    ("id", "12", "'id' must be int"),
-    ("id", True, "'id' must be int"),
-    ("id", 0, "at least 1"),
-    ("score", 1.5, "'score' must be int"),
-    ("fav_count", -1, "at least 0"),
-    ("rating", "x", "one of g, s, q, e"),
-    ("created_at", "yesterday", "no ISO 8601 time"),
-    ("created_at", "2020-01-01T00:00:00", "no time zone"),
-    ("image_width", 0, "at least 1"),
-    ("tag_string_general", ["1girl"], "must be str"),
-    ("file_path", "../secret.png", "inside the data set"),
-    ("file_path", "/etc/passwd", "inside the data set"),
-])
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("id", "12", "'id' must be int"),
+        ("id", True, "'id' must be int"),
+        ("id", 0, "at least 1"),
+        ("score", 1.5, "'score' must be int"),
+        ("fav_count", -1, "at least 0"),
+        ("rating", "x", "one of g, s, q, e"),
+        ("created_at", "yesterday", "no ISO 8601 time"),
+        ("created_at", "2020-01-01T00:00:00", "no time zone"),
+        ("image_width", 0, "at least 1"),
+        ("tag_string_general", ["1girl"], "must be str"),
+        ("file_path", "../secret.png", "inside the data set"),
+        ("file_path", "/etc/passwd", "inside the data set"),
+    ],
+)
 def test_a_wrong_field_is_named_with_file_line_and_post(tmp_path, record, field, value, message):
     path = write_lines(tmp_path / "posts.jsonl", record | {"id": 5}, record | {field: value})
     with pytest.raises(UserError, match=message) as error:

@@ -28,6 +28,10 @@ def test_streams_leave_the_global_generator_alone():
 
 def test_values_do_not_depend_on_the_hash_seed():
     code = "from training.rng import stream; print(stream(3, 'a', 1).random())"
-    values = {subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, check=True,
-                             capture_output=True, text=True).stdout for seed in ("1", "2")}
+    values = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, check=True, capture_output=True, text=True
+        ).stdout
+        for seed in ("1", "2")
+    }
     assert values == {f"{stream(3, 'a', 1).random()}\n"}

@@ -27,10 +27,17 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, required=True, help="folder to make")
     demo.add_argument("--seed", type=int, default=0, help="same seed, same bytes (default 0)")
     demo.add_argument("--images", type=_count, default=6000, help="generic posts (default 6000)")
-    demo.add_argument("--named-per-character", "--named", dest="named", type=_count, default=40,
-                      help=f"posts of each of the {len(CHARACTERS)} named characters (default 40)")
-    demo.add_argument("--workers", type=_positive, default=min(2, os.cpu_count() or 1),
-                      help="rendering processes (default 2)")
+    demo.add_argument(
+        "--named-per-character",
+        "--named",
+        dest="named",
+        type=_count,
+        default=40,
+        help=f"posts of each of the {len(CHARACTERS)} named characters (default 40)",
+    )
+    demo.add_argument(
+        "--workers", type=_positive, default=min(2, os.cpu_count() or 1), help="rendering processes (default 2)"
+    )
     demo.set_defaults(action=_demo)
     sheet = actions.add_parser("sheet", help="write a contact sheet with captions")
     sheet.add_argument("folder", type=Path, help="the data set's folder")
@@ -60,8 +67,9 @@ def _demo(arguments: argparse.Namespace) -> int:
     plan = Plan(arguments.seed, arguments.images, arguments.named)
     if not len(plan):
         raise UserError("--images 0 with --named-per-character 0 leaves no posts: ask for at least one")
-    command = (f"python -m training dataset demo --seed {plan.seed} --images {plan.images} "
-               f"--named-per-character {plan.named}")
+    command = (
+        f"python -m training dataset demo --seed {plan.seed} --images {plan.images} --named-per-character {plan.named}"
+    )
     written = write_dataset(arguments.out, plan, command=command, workers=arguments.workers)
     print(f"{len(plan)} posts in {arguments.out}" if written else f"{arguments.out} is up to date")
     return 0

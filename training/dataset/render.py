@@ -34,7 +34,8 @@ SCALE = 1.1
 def style_definition() -> dict[str, object]:
     """The style's definition file as installed, with its licence under ``meta``."""
     definition: dict[str, object] = json.loads(
-        resources.files("dicebear_styles").joinpath(f"{STYLE}.json").read_text("utf-8"))
+        resources.files("dicebear_styles").joinpath(f"{STYLE}.json").read_text("utf-8")
+    )
     return definition
 
 

@@ -48,8 +48,16 @@ class Identity:
         """Identity tags that hold in every picture (the eye colour only where eyes can be seen)."""
         eye_color = () if self.eyewear == "sunglasses" else (f"{self.eye_color}_eyes",)
         earrings = ("earrings",) if self.earrings else ()
-        return (self.person, f"{self.hair_color}_hair", *HAIR[self.hair].tags, *eye_color, *SKINS[self.skin].tags,
-                *EYEWEAR[self.eyewear].tags, *earrings, *DETAILS[self.detail].tags)
+        return (
+            self.person,
+            f"{self.hair_color}_hair",
+            *HAIR[self.hair].tags,
+            *eye_color,
+            *SKINS[self.skin].tags,
+            *EYEWEAR[self.eyewear].tags,
+            *earrings,
+            *DETAILS[self.detail].tags,
+        )
 
 
 @dataclass(frozen=True)
@@ -71,8 +79,14 @@ class Scene:
         """All general tags that are visibly true, in alphabetical order as Danbooru stores them."""
         hidden = {f"{self.identity.eye_color}_eyes"} if self.eyes == "closed" else set()
         eyes = () if self.identity.eyewear == "sunglasses" else EYES[self.eyes].tags
-        tags = {*self.identity.tags(), *eyes, *MOUTHS[self.mouth].tags, *BROWS[self.brows].tags,
-                f"{self.background}_background", "solo"}
+        tags = {
+            *self.identity.tags(),
+            *eyes,
+            *MOUTHS[self.mouth].tags,
+            *BROWS[self.brows].tags,
+            f"{self.background}_background",
+            "solo",
+        }
         return tuple(sorted(tags - hidden))
 
 

@@ -64,15 +64,32 @@ HAIR: dict[str, Hair] = {
 }
 
 HAIR_COLORS: dict[str, str] = {
-    "black": "#26262e", "brown": "#6b3a1a", "blonde": "#f4d24a", "red": "#d62a2a", "pink": "#f78fc2",
-    "purple": "#8b4fd2", "blue": "#3567e0", "green": "#38a648", "aqua": "#4ad2cc", "grey": "#8d929c",
+    "black": "#26262e",
+    "brown": "#6b3a1a",
+    "blonde": "#f4d24a",
+    "red": "#d62a2a",
+    "pink": "#f78fc2",
+    "purple": "#8b4fd2",
+    "blue": "#3567e0",
+    "green": "#38a648",
+    "aqua": "#4ad2cc",
+    "grey": "#8d929c",
 }
 EYE_COLORS: dict[str, str] = {
-    "blue": "#2a62c9", "green": "#1f9d3a", "red": "#d21f1f", "brown": "#6b3d14", "purple": "#8a3fd0",
+    "blue": "#2a62c9",
+    "green": "#1f9d3a",
+    "red": "#d21f1f",
+    "brown": "#6b3d14",
+    "purple": "#8a3fd0",
 }
 BACKGROUNDS: dict[str, str] = {
-    "white": "#ffffff", "blue": "#c4dafa", "pink": "#fbcfe0", "yellow": "#fdf3b0", "green": "#c9efc6",
-    "purple": "#dccdf4", "grey": "#d3d6da",
+    "white": "#ffffff",
+    "blue": "#c4dafa",
+    "pink": "#fbcfe0",
+    "yellow": "#fdf3b0",
+    "green": "#c9efc6",
+    "purple": "#dccdf4",
+    "grey": "#d3d6da",
 }
 
 

@@ -27,8 +27,14 @@ CHUNK = 50
 
 def settings(plan: Plan) -> dict[str, Any]:
     """What decides the data set's bytes: two equal settings make equal folders."""
-    return {"schema": SCHEMA, "seed": plan.seed, "images": plan.images, "named_per_character": plan.named,
-            "size": SIZE, "packages": {name: version(name) for name in PACKAGES}}
+    return {
+        "schema": SCHEMA,
+        "seed": plan.seed,
+        "images": plan.images,
+        "named_per_character": plan.named,
+        "size": SIZE,
+        "packages": {name: version(name) for name in PACKAGES},
+    }
 
 
 def characters(plan: Plan) -> list[dict[str, Any]]:
@@ -96,14 +102,26 @@ def _write_posts(folder: Path, plan: Plan, workers: int) -> dict[str, str]:
 
 def _manifest(plan: Plan, hashes: dict[str, str], command: str) -> dict[str, Any]:
     meta: Any = style_definition()["meta"]
-    licence = {"name": STYLE, "title": meta["source"]["name"], "creator": meta["creator"]["name"],
-               "licence": meta["license"]["name"], "licence_url": meta["license"]["url"],
-               "attribution": meta["license"]["text"], "source": meta["source"]["url"]}
-    return {**settings(plan), "posts": len(plan), "characters": len(CHARACTERS), **hashes, "styles": [licence],
-            "synthetic_fields": ["created_at", "score", "fav_count"],
-            "note": "Pictures are composed by program from the style's parts. Dates, scores and favourites are "
-                    "synthetic: no person gave them.",
-            "command": command}
+    licence = {
+        "name": STYLE,
+        "title": meta["source"]["name"],
+        "creator": meta["creator"]["name"],
+        "licence": meta["license"]["name"],
+        "licence_url": meta["license"]["url"],
+        "attribution": meta["license"]["text"],
+        "source": meta["source"]["url"],
+    }
+    return {
+        **settings(plan),
+        "posts": len(plan),
+        "characters": len(CHARACTERS),
+        **hashes,
+        "styles": [licence],
+        "synthetic_fields": ["created_at", "score", "fav_count"],
+        "note": "Pictures are composed by program from the style's parts. Dates, scores and favourites are "
+        "synthetic: no person gave them.",
+        "command": command,
+    }
 
 
 def _write_json(path: Path, value: Any) -> None:
@@ -118,11 +136,15 @@ def _check_existing(out: Path, plan: Plan) -> None:
         found = json.loads(manifest.read_text("utf-8"))
     except ValueError as error:
         raise UserError(f"{manifest} cannot be read ({error}): remove {out} and run the command again") from error
-    differing = [f"{key}: {found.get(key)} there, {value} asked"
-                 for key, value in settings(plan).items() if found.get(key) != value]
+    differing = [
+        f"{key}: {found.get(key)} there, {value} asked"
+        for key, value in settings(plan).items()
+        if found.get(key) != value
+    ]
     if differing:
-        raise UserError(f"{out} holds a data set with other settings ({'; '.join(differing)}): "
-                        "remove it or choose another --out")
+        raise UserError(
+            f"{out} holds a data set with other settings ({'; '.join(differing)}): remove it or choose another --out"
+        )
     if not _intact(out, found):
         raise UserError(f"{out} differs from its manifest: remove it and run the command again")
 
