@@ -35,11 +35,10 @@ def test_management_command_is_documented(name: str) -> None:
 @pytest.mark.parametrize("package", ["generation", "training"])
 def test_verbs_of_the_command_lines_are_documented(package: str) -> None:
     tree = ast.parse((ROOT / package / "cli.py").read_text())
+    assignments = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AnnAssign)]
     tables = [
-        n.value for n in ast.walk(tree)
-        if isinstance(n, ast.Assign | ast.AnnAssign) and isinstance(n.value, ast.Dict)
-        and any(isinstance(t, ast.Name) and t.id == "COMMANDS" for t in (n.targets if isinstance(n, ast.Assign) else [n.target]))
-    ]  # fmt: skip
+        node.value for node in assignments if isinstance(node.value, ast.Dict) and "COMMANDS" in ast.unparse(node)
+    ]
     verbs = [key.value for table in tables for key in table.keys if isinstance(key, ast.Constant)]
     assert verbs
     for verb in verbs:

@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("arena", "rating", "generation", "training")
 TOP_LEVEL = {
     "manage.py", "pyproject.toml", "arena", "rating", "generation", "training", "tests", "README.md", "Makefile",
-    "CHANGELOG.md", "LICENSE", "constraints.txt", "compose.yaml", "docs", ".ci", ".gitignore", ".pre-commit-config.yaml",
+    "CHANGELOG.md", "LICENSE", "constraints.txt", "compose.yaml", "docs", ".ci", ".gitignore",
+    ".pre-commit-config.yaml",
 }  # fmt: skip
 GLOBAL_RANDOMNESS = {
     ("random", "seed"), ("random", "random"), ("random", "choice"), ("random", "shuffle"),

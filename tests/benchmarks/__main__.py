@@ -1,4 +1,4 @@
-"""`make bench`: each figure is a ratio against a named peer or limit; both are run in turn, medians with their spread."""
+"""`make bench`: each figure is a ratio against a named peer or limit, both run in turn; medians with their spread."""
 
 import statistics
 import sys
