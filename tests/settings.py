@@ -7,4 +7,4 @@ os.environ["ARENA_HOME"] = tempfile.mkdtemp(prefix="arena-test-")
 os.environ["CELERY_BROKER_URL"] = "memory://"
 os.environ["ARENA_API_TOKEN"] = "token-of-the-tests"
 
-from arena.settings import *  # noqa: E402
+from arena.settings import *
