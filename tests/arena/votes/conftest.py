@@ -15,8 +15,9 @@ __all__ = ["media", "tiny_folder"]
 
 
 @pytest.fixture(autouse=True)
-def _own_media_folder(media) -> None:
-    """No test writes images anywhere else."""
+def _own_folders(settings, media) -> None:
+    """Images go to a folder of the test; WhiteNoise wants the folder of collected files to exist."""
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture
