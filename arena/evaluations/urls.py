@@ -1,5 +1,11 @@
 """URLs of the evaluations app."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from arena.evaluations import views
+
+urlpatterns = [
+    path("status/", views.status, name="status"),
+    path("status/loop", views.status_part, name="status-part"),
+    path("status.json", views.status_json, name="status-json"),
+]

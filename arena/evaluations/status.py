@@ -1,0 +1,119 @@
+"""The loop at a glance: what the status page and its JSON show."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Q
+from django.urls import reverse
+
+from arena.evaluations.models import EvaluationRun, Worker
+from arena.gallery.models import Run, Sample
+from arena.polls.models import Poll
+
+RUNS = 6
+EVALUATIONS = 40
+DEMO_FILE = "demo.json"
+
+
+def snapshot(now: datetime) -> dict[str, Any]:
+    """Runs, evaluations, polls, whether a worker lives, and the demo's own steps, as plain JSON values."""
+    polls = [_poll(poll) for poll in _polls()]
+    return {
+        "at": now.isoformat(timespec="seconds"),
+        "demo": _demo(),
+        "worker_alive": any(worker.alive for worker in Worker.objects.all()),
+        "runs": [_run(run) for run in Run.objects.exclude(total_steps=0)[:RUNS]],
+        "evaluations": [_evaluation(run) for run in _evaluations()],
+        "samples": Sample.objects.count(),
+        "polls": polls,
+        "votes": {population: sum(poll[population] for poll in polls) for population in ("people", "simulated")},
+    }
+
+
+def spell_seconds(seconds: float | None) -> str:
+    """A duration as people say it: "45 s", "3 min 20 s", "2 h 5 min"; empty for None."""
+    if seconds is None:
+        return ""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "url": reverse("run", args=[run.name]),
+        "state": run.state,
+        "epoch": run.epoch,
+        "epochs": run.epochs,
+        "step": run.step,
+        "total_steps": run.total_steps,
+        "percent": run.percent,
+        "loss": run.loss,
+        "images_per_second": run.images_per_second,
+        "time_left": spell_seconds(run.eta_seconds) if run.state == Run.State.TRAINING else "",
+        "message": run.message,
+    }
+
+
+def _evaluations() -> list[EvaluationRun]:
+    """Newest first: the epoch that just arrived is what people look for."""
+    rows = EvaluationRun.objects.select_related("contestant__checkpoint__run")
+    return list(rows.order_by("-contestant__checkpoint__created_at", "-pk")[:EVALUATIONS])
+
+
+def _evaluation(run: EvaluationRun) -> dict[str, Any]:
+    checkpoint = run.contestant.checkpoint
+    return {
+        "id": run.pk,
+        "checkpoint": checkpoint.name,
+        "url": reverse("checkpoint", args=[checkpoint.sha256[:12]]),
+        "state": run.state,
+        "done": run.done,
+        "total": run.total,
+        "percent": run.percent,
+        "error": run.error,
+    }
+
+
+def _polls() -> list[Poll]:
+    """Polls with their counts; votes are reached through the matchups, as this app stands beside theirs."""
+    vote = "matchups__ticket__vote"
+    population = "matchups__ticket__voter__population"
+    return list(
+        Poll.objects.filter(is_open=True).annotate(
+            people=Count(vote, filter=Q(**{population: "people"}), distinct=True),
+            simulated=Count(vote, filter=Q(**{population: "simulated"}), distinct=True),
+        )
+    )
+
+
+def _poll(poll: Any) -> dict[str, Any]:
+    return {
+        "kind": poll.kind,
+        "title": str(poll),
+        "contestants": poll.enrolments.filter(withdrawn_at=None).count(),
+        "votable": votable(poll),
+        "people": poll.people,
+        "simulated": poll.simulated,
+    }
+
+
+def votable(poll: Poll) -> bool:
+    """Whether enough contestants share a prompt and a seed to fill the poll's seats."""
+    shared = Sample.objects.filter(prompt__prompt_set=poll.prompt_set_id, contestant__enrolments__poll=poll)
+    filled = shared.values("prompt", "seed").annotate(n=Count("contestant", distinct=True))
+    return filled.filter(n__gte=poll.seat_count).exists()
+
+
+def _demo() -> dict[str, Any] | None:
+    """What `manage.py demo` last wrote about its steps; None where it does not run the show."""
+    try:
+        return dict(json.loads((settings.HOME / DEMO_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
