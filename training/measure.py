@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from training.captions import prompt_text
 from training.posts import Post
 
 SHEET_SCALE = 2
+IDENTITY = frozenset({"hair_color", "hair_style", "eyewear", "skin", "eye_color"})  # what a named character keeps
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,12 @@ def measure(
     texts = [name_prompt(post) if by_name else prompt_text(post) for post in posts]
     requests = [ImageRequest(text, post.id) for text, post in zip(texts, posts, strict=True)]
     images = [rendered.image for rendered in renderer.render(recipe, requests)]
-    return Measured(match_table([wanted(post) for post in posts], checker.predict(images)), images)
+    demands = [_identity(wanted(post)) if by_name else wanted(post) for post in posts]
+    return Measured(match_table(demands, checker.predict(images)), images)
+
+
+def _identity(demand: Mapping[str, str]) -> dict[str, str]:
+    return {attribute: value for attribute, value in demand.items() if attribute in IDENTITY}
 
 
 def name_prompt(post: Post) -> str:

@@ -216,11 +216,17 @@ def with_steps(preset: Preset, **changes: int | None) -> Preset:
 
 
 def format_standings(standings: Any) -> str:
-    """The board's rows as lines of text, whatever columns the arena sends."""
-    rows = standings.get("rows", []) if isinstance(standings, dict) else standings or []
-    lines = ["  ".join(f"{key} {value}" for key, value in row.items() if not isinstance(value, dict | list))
-             for row in rows]  # fmt: skip
+    """The board's rows as lines of text: rank, contestant, rating, votes."""
+    rows = standings.get("rows", []) if isinstance(standings, dict) else []
+    lines = [
+        f"{row.get('rank') or '-':>4}  {row.get('contestant')}  {_number(row.get('value'))}  {row.get('votes', 0)} votes"
+        for row in rows
+    ]
     return "\n".join(["standings:", *lines]) if lines else "no standings yet"
+
+
+def _number(value: Any) -> str:
+    return f"{value:.2f}" if isinstance(value, int | float) else "-"
 
 
 class Meter:

@@ -10,15 +10,20 @@ from pathlib import Path
 
 import torch
 
+from training.attributes_net import Checker, load_checker
 from training.base_files import unpack_base
 from training.config import load_preset, preset_names
+from training.data import choose_posts
 from training.display import TerminalDisplay
 from training.hooks import ArenaClient, ArenaHook
+from training.measure import measure
+from training.posts import Post
 from training.run import Run, RunPlan, Stopped, with_steps
 from training.signals import stop_on_signal
 
 HOME = Path(os.environ.get("ARENA_HOME", "var"))
 INTERRUPTED = 130
+MEASURED = 3  # images of each character
 
 
 def main(argv: Sequence[str]) -> int:
@@ -40,7 +45,25 @@ def main(argv: Sequence[str]) -> int:
         except Stopped as stopped:
             display.say(str(stopped))
             return INTERRUPTED
+    if arguments.measure:
+        epochs = [run.folder(epoch) for epoch in range(1, preset.diffusion.epochs + 1)]
+        print(identity_table([base, *epochs], choose_posts(arguments.data, "named"), load_checker(arguments.measure)))
     return 0
+
+
+def identity_table(folders: Sequence[Path], posts: Sequence[Post], checker: Checker) -> str:
+    """How often images prompted with a name alone show that character's looks, checkpoint by checkpoint."""
+    by_name: dict[tuple[str, ...], list[Post]] = {}
+    for post in posts:
+        by_name.setdefault(post.character, []).append(post)
+    chosen = [post for character in by_name.values() for post in character[:MEASURED]]
+    shares = [measure(folder, chosen, checker, by_name=True).shares() for folder in folders]
+    lines = [
+        f"looks from the name alone, {len(chosen)} images each",
+        f"{'':<18}" + "".join(f"{folder.name:>10}" for folder in folders),
+        *(f"{name:<18}" + "".join(f"{row[name]:>10.2f}" for row in shares) for name in shares[0]),
+    ]
+    return "\n".join(lines)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps-per-epoch", type=_positive, help="instead of the preset's")
     parser.add_argument("--batch", type=_positive, help="instead of the preset's")
     parser.add_argument("--seed", type=int, help="instead of the preset's")
+    parser.add_argument(
+        "--measure",
+        metavar="CHECK",
+        type=Path,
+        help="at the end print how well each epoch knows the characters, by this attribute check",
+    )
     parser.add_argument("--threads", type=_positive, default=os.cpu_count() or 1, help="default: %(default)s")
     return parser
 

@@ -173,9 +173,16 @@ def test_a_damaged_state_is_named(
         start(module_preset, small_data, small_base, tmp_path / "run")
 
 
-def test_standings_are_printed_whatever_their_columns() -> None:
-    board = {"metric": "trueskill", "rows": [{"rank": 1, "contestant": "base", "seats": [1, 2]}]}
-    assert format_standings(board) == "standings:\nrank 1  contestant base"
+def test_standings_are_printed_with_and_without_votes() -> None:
+    rows = [
+        {"rank": 1, "contestant": "base", "value": 25.123, "votes": 3},
+        {"rank": None, "contestant": "epoch 1", "value": None, "votes": 0},
+    ]
+    assert format_standings({"rows": rows}).splitlines() == [
+        "standings:",
+        "   1  base  25.12  3 votes",
+        "   -  epoch 1  -  0 votes",
+    ]
     assert format_standings(None) == "no standings yet"
 
 
