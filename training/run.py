@@ -219,7 +219,7 @@ def format_standings(standings: Any) -> str:
     """The board's rows as lines of text: rank, contestant, rating, votes."""
     rows = standings.get("rows", []) if isinstance(standings, dict) else []
     lines = [
-        f"{row.get('rank') or '-':>4}  {row.get('contestant')}  {_number(row.get('value'))}  {row.get('votes', 0)} votes"
+        f"{row.get('rank') or '-':>4}  {row.get('contestant')}  {_number(row.get('value'))}  {row.get('votes')} votes"
         for row in rows
     ]
     return "\n".join(["standings:", *lines]) if lines else "no standings yet"
