@@ -23,14 +23,15 @@ class Agreement:
 
 
 def agreement(vote: Vote) -> Agreement | None:
-    """Compare a vote with those of its population on the same contestants; None for a skip.
+    """Compare a vote with those of its population on the same contestants; None for a skip or a shared first place.
 
     Prompt, seed and places may differ. Skips and excluded votes are not counted, nor is the vote itself.
     """
-    if vote.outcome == "skip":
+    same = same_answer(vote)
+    if same is None:
         return None
     others = votes_on_the_same(vote)
-    return Agreement(others.filter(same_answer(vote)).count(), others.count())
+    return Agreement(others.filter(same).count(), others.count())
 
 
 def votes_on_the_same(vote: Vote) -> QuerySet[Vote]:
@@ -44,17 +45,25 @@ def votes_on_the_same(vote: Vote) -> QuerySet[Vote]:
     ).exclude(Q(outcome="skip") | Q(pk=vote.pk))
 
 
-def same_answer(vote: Vote) -> Q:
-    """Which votes say the same: the same contestant best, wherever it sat; or the same other answer."""
-    seats = list(vote.ticket.matchup.seats.values_list("position", "sample__contestant_id").order_by("position"))
-    position = best_seat(parse_outcome(vote.outcome, len(seats)))
-    if position is None:
+def same_answer(vote: Vote) -> Q | None:
+    """Which votes say the same: the same contestant best, wherever it sat; or a draw of all; or all bad.
+
+    None for an answer without one best contestant that is neither.
+    """
+    seats = dict(vote.ticket.matchup.seats.values_list("position", "sample__contestant_id"))
+    outcome = parse_outcome(vote.outcome, len(seats))
+    if outcome.kind in {"draw", "bad"}:
         return Q(outcome=vote.outcome)
-    best = dict(seats)[position]
+    position = best_seat(outcome)
+    if position is None:
+        return None
     answers = Q()
-    for place, _ in seats:
+    for place in seats:
         named = Q(outcome=str(place)) | Q(outcome__startswith=f"{place}>")
-        answers |= named & Q(ticket__matchup__seats__position=place, ticket__matchup__seats__sample__contestant=best)
+        sat_there = Q(
+            ticket__matchup__seats__position=place, ticket__matchup__seats__sample__contestant=seats[position]
+        )
+        answers |= named & sat_there
     return answers
 
 

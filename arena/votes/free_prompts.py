@@ -68,9 +68,8 @@ def take(poll: Poll, voter: Voter, text: str, rng: random.Random) -> FreePrompt:
     text = clean(text)
     if poll.kind not in KINDS:
         raise NoPromptsHere(f"The poll “{poll}” asks its own prompts only.")
-    contestants = exposure_order(poll, rng)[: poll.seat_count]
-    if not poll.is_open or len(contestants) < poll.seat_count:
-        raise NoPromptsHere(f"The poll “{poll}” is not ready for prompts.")
+    if not accepts(poll):
+        raise NoPromptsHere(f"The poll “{poll}” is closed or has too few contestants.")
     expire()
     with transaction.atomic():
         Voter.objects.select_for_update().get(pk=voter.pk)
@@ -81,8 +80,14 @@ def take(poll: Poll, voter: Voter, text: str, rng: random.Random) -> FreePrompt:
             prompt_set=poll.prompt_set, text=text, defaults={"origin": Prompt.Origin.VOLUNTEER}
         )
         free = FreePrompt.objects.create(voter=voter, poll=poll, prompt=prompt, seed=rng.getrandbits(SEED_BITS))
-        free.contestants.set(contestants)
+        free.contestants.set(exposure_order(poll, rng)[: poll.seat_count])
     return free
+
+
+def accepts(poll: Poll) -> bool:
+    """Whether the poll takes prompts: a free one, open, with enough contestants taking part."""
+    taking_part = poll.enrolments.filter(withdrawn_at=None).count()
+    return poll.is_open and poll.kind in KINDS and taking_part >= poll.seat_count
 
 
 def still_rendering(free: FreePrompt) -> str:

@@ -13,8 +13,7 @@ from arena.polls.models import Poll, Seat
 from arena.polls.pairing import can_be_shown, ready_contestants
 from arena.votes.agreement import agreement, best_seat
 from arena.votes.casting import SKIP_REASONS, cast, find_ticket, issue_ticket, seated_contestants
-from arena.votes.free_prompts import KINDS as FREE_KINDS
-from arena.votes.free_prompts import MAX_CHARACTERS, UNFINISHED
+from arena.votes.free_prompts import MAX_CHARACTERS, UNFINISHED, accepts
 from arena.votes.models import Ticket, Vote, Voter
 from arena.votes.pages import find_poll, progress_of, refusing, wants_json
 from arena.votes.refusals import ForeignTicket, WrongAnswer
@@ -83,7 +82,7 @@ def poll_context(poll: Poll, voter: Voter | None) -> dict[str, Any]:
         "poll": poll,
         "progress": progress_of(poll, voter),
         "skip_reasons": SKIP_REASONS,
-        "takes_prompts": poll.kind in FREE_KINDS and poll.is_open,
+        "takes_prompts": accepts(poll),
         "max_characters": MAX_CHARACTERS,
         "free_prompt": voter.free_prompts.filter(state__in=UNFINISHED).first() if voter else None,
     }

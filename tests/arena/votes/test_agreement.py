@@ -51,6 +51,7 @@ def test_a_pick_and_a_ranking_agree_on_the_best_of_four() -> None:
     vote(poll, [4, 3, 2, 1], "1=2>3=4")
     vote(poll, [1, 2, 3, 5], "4")
     assert agreement(vote(poll, [3, 4, 1, 2], "2>1>3>4")) == Agreement(2, 3)
+    assert agreement(vote(poll, [3, 4, 1, 2], "2=3>1=4")) is None
 
 
 def test_skips_exclusions_and_simulated_votes_are_left_out() -> None:

@@ -134,12 +134,12 @@ def test_only_free_polls_with_enough_contestants_take_prompts(voter) -> None:
         take(ready_poll("fixed", contestants=2), voter)
     ffa = make_poll("ffa")
     enrol(ffa, *(make_contestant(epoch) for epoch in (1, 2, 3)), rendered=False)
-    with pytest.raises(NoPromptsHere, match="not ready"):
+    with pytest.raises(NoPromptsHere, match="closed or has too few"):
         take(ffa, voter)
     closed = ready_poll("duel", contestants=2)
     closed.is_open = False
     closed.save()
-    with pytest.raises(NoPromptsHere, match="not ready"):
+    with pytest.raises(NoPromptsHere, match="closed or has too few"):
         take(closed, voter)
     assert not FreePrompt.objects.exists()
 
