@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from types import TracebackType
 from django.core.management.base import CommandError
 
 PATIENCE_SECONDS = 20
+LOOK_SECONDS = 0.3
 TAIL_LINES = 15
 
 
@@ -76,11 +77,15 @@ class Children:
         self._running.append(child)
         return child
 
-    def run(self, name: str, *command: str) -> None:
-        """Run a command to its end while the others go on. Raises CommandError if it, or another one, fails."""
+    def run(self, name: str, *command: str, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Run a command to its end while the others go on, and call `meanwhile` every now and then.
+
+        Raises CommandError if the command, or another child, fails.
+        """
         child = self.start(name, *command)
         while self.alive(child):
-            time.sleep(0.1)
+            meanwhile()
+            time.sleep(LOOK_SECONDS)
 
     def alive(self, child: Child) -> bool:
         """Whether a child that may end still runs. Raises CommandError if it failed, or any other child ended."""

@@ -141,7 +141,8 @@ class Demo:
         dataset = self._home / "dataset"
         if not (dataset / "dataset.json").exists():
             with self._journal.step("data set"):
-                children.run("dataset", sys.executable, "-m", "training", "dataset", "demo", "--out", str(dataset))
+                command = (sys.executable, "-m", "training", "dataset", "demo", "--out", str(dataset))
+                children.run("dataset", *command, meanwhile=self._tell_votable)
         with self._journal.step("named characters"):
             try:
                 seed(dataset)
