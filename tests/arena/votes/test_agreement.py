@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 def vote(poll: Poll, epochs: list[int], outcome: str, population: str = "people") -> Vote:
     """A vote by a new voter on the contestants of these epochs, in these seats."""
-    prompt = poll.prompt_set.prompts.order_by("?").first()
+    prompt = poll.prompt_set.prompts.first()
     matchup = Matchup.objects.create(poll=poll, prompt=prompt, seed=11, rule="by hand")
     for position, epoch in enumerate(epochs, 1):
         sample = prompt.samples.get(contestant__checkpoint__epoch=epoch)

@@ -112,7 +112,7 @@ def test_a_prompt_of_the_pool_is_not_doubled(voter) -> None:
 def test_one_unfinished_prompt_a_voter(voter) -> None:
     poll = ready_poll("duel", contestants=2, prompts=1)
     first = take(poll, voter)
-    with pytest.raises(StillRendering, match=r"at most 1[12]\d s more") as refused:
+    with pytest.raises(StillRendering, match=r"at most \d+ s more") as refused:
         take(poll, voter, "another")
     assert refused.value.link == f"/prompts/{first.token}/"
     take(poll, Voter.objects.create(), "another")
