@@ -27,21 +27,31 @@ class Preference(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class LaterEpoch:
-    """Picks seat i with probability exp(slope * epoch_i) / sum over the seats: for two seats, the logistic function."""
+class LongerTraining:
+    """Orders the seats by training steps, a base's included, and picks place i with probability exp(slope * i) / sum.
+
+    For two seats that is the logistic function; equally trained checkpoints share a place.
+    """
 
     slope: float = 1.0
 
     @property
     def text(self) -> str:
         """As stored with the voter."""
-        return f"prefers the later epoch: odds of exp({self.slope:g}) for each epoch of difference"
+        return f"prefers the longer trained: odds of exp({self.slope:g}) for each place in that order"
 
     def answer(self, checkpoints: Sequence[Checkpoint], rng: random.Random) -> str:
         """The number of the picked seat."""
-        newest = max(checkpoint.epoch for checkpoint in checkpoints)
-        weights = [math.exp(self.slope * (checkpoint.epoch - newest)) for checkpoint in checkpoints]
+        trained = [trained_steps(checkpoint) for checkpoint in checkpoints]
+        last = len(set(trained)) - 1
+        places = {steps: place for place, steps in enumerate(sorted(set(trained)))}
+        weights = [math.exp(self.slope * (places[steps] - last)) for steps in trained]
         return str(rng.choices(range(1, len(weights) + 1), weights)[0])
+
+
+def trained_steps(checkpoint: Checkpoint) -> int:
+    """Training steps behind a checkpoint, those of the checkpoints it was fine-tuned from included."""
+    return checkpoint.step + (trained_steps(checkpoint.parent) if checkpoint.parent else 0)
 
 
 def new_voter(preference: Preference) -> Voter:

@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 
 from arena.gallery.models import Checkpoint
 from arena.votes.models import Ticket, Vote, Voter
-from arena.votes.simulation import LaterEpoch, simulate
+from arena.votes.simulation import LongerTraining, simulate
 from tests.arena.votes.building import ready_poll
 
 pytestmark = pytest.mark.django_db
@@ -15,39 +15,40 @@ pytestmark = pytest.mark.django_db
 
 def test_two_seats_follow_the_logistic_function() -> None:
     rng = random.Random(1)
-    older, newer = Checkpoint(epoch=3), Checkpoint(epoch=5)
+    base = Checkpoint(step=900)
+    older, newer = Checkpoint(step=800), Checkpoint(step=100, parent=base)
     rounds = 4000
-    share = sum(LaterEpoch(0.7).answer([older, newer], rng) == "2" for _ in range(rounds)) / rounds
-    expected = 1 / (1 + math.exp(-0.7 * 2))
+    share = sum(LongerTraining(0.7).answer([older, newer], rng) == "2" for _ in range(rounds)) / rounds
+    expected = 1 / (1 + math.exp(-0.7))
     assert abs(share - expected) < 4 * math.sqrt(expected * (1 - expected) / rounds)
 
 
-def test_equal_epochs_are_a_coin_flip_and_huge_ones_do_not_overflow() -> None:
+def test_equal_training_is_a_coin_flip_and_huge_slopes_do_not_overflow() -> None:
     rng = random.Random(2)
-    same = [Checkpoint(epoch=4)] * 4
-    picks = [LaterEpoch().answer(same, rng) for _ in range(400)]
+    same = [Checkpoint(step=4)] * 4
+    picks = [LongerTraining().answer(same, rng) for _ in range(400)]
     assert all(abs(picks.count(seat) - 100) < 4 * math.sqrt(400 * 3 / 16) for seat in "1234")
-    assert LaterEpoch(50).answer([Checkpoint(epoch=0), Checkpoint(epoch=100_000)], rng) == "2"
+    assert LongerTraining(5000).answer([Checkpoint(step=0), Checkpoint(step=9)], rng) == "2"
 
 
 def test_votes_go_through_tickets_and_are_marked() -> None:
     poll = ready_poll("ffa", contestants=5)
-    votes = simulate(poll, LaterEpoch(), random.Random(3), 6)
+    votes = simulate(poll, LongerTraining(), random.Random(3), 6)
     assert [vote.number for vote in votes] == [1, 2, 3, 4, 5, 6]
     simulated = Voter.objects.get()
     assert simulated.population == "simulated"
-    assert simulated.preference == "prefers the later epoch: odds of exp(1) for each epoch of difference"
+    assert simulated.preference == "prefers the longer trained: odds of exp(1) for each place in that order"
     assert {vote.ticket.voter for vote in votes} == {simulated}
 
 
 def test_a_voter_stops_when_everything_is_answered() -> None:
     poll = ready_poll("duel", contestants=2, prompts=2)
-    assert len(simulate(poll, LaterEpoch(), random.Random(4), 10)) == 2
+    assert len(simulate(poll, LongerTraining(), random.Random(4), 10)) == 2
 
 
 def test_people_are_never_simulated() -> None:
     with pytest.raises(ValueError, match="never mixed"):
-        simulate(ready_poll("duel", contestants=2), LaterEpoch(), random.Random(5), 1, Voter.objects.create())
+        simulate(ready_poll("duel", contestants=2), LongerTraining(), random.Random(5), 1, Voter.objects.create())
     assert not Ticket.objects.exists()
 
 

@@ -10,13 +10,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 from arena.polls.models import Poll
 from arena.votes.models import Voter
-from arena.votes.simulation import LaterEpoch, new_voter, simulate
+from arena.votes.simulation import LongerTraining, new_voter, simulate
 
 
 class Command(BaseCommand):
     help = (
-        "Cast votes by simulated voters who prefer the later epoch. They are marked as simulated and have boards of "
-        "their own; people's boards never show them."
+        "Cast votes by simulated voters who prefer the longer trained checkpoint. They are marked as simulated and "
+        "have boards of their own; people's boards never show them."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -24,9 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--count", type=int, default=4, help="How many voters (default 4).")
         parser.add_argument("--votes", type=int, default=20, help="Votes of each voter in each poll (default 20).")
         parser.add_argument("--seed", type=int, default=0, help="Seed of their choices (default 0).")
-        parser.add_argument(
-            "--slope", type=float, default=1.0, help="Log odds for each epoch of difference (default 1)."
-        )
+        parser.add_argument("--slope", type=float, default=1.0, help="Log odds for each place by training (default 1).")
         parser.add_argument("--forever", action="store_true", help="Go on until stopped, whatever --votes says.")
         parser.add_argument("--pause", type=float, default=0.0, help="Seconds between two rounds (default 0).")
 
@@ -37,7 +35,7 @@ class Command(BaseCommand):
                 raise CommandError(f"--{name} must be 1 or more, got {options[name]}")
         if options["pause"] < 0:
             raise CommandError(f"--pause must not be negative, got {options['pause']:g}")
-        preference = LaterEpoch(options["slope"])
+        preference = LongerTraining(options["slope"])
         rng = random.Random(options["seed"])
         voters = [new_voter(preference) for _ in range(options["count"])]
         self.stdout.write(f"{len(voters)} simulated voters: each {preference.text}.")
@@ -49,7 +47,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{total} simulated votes cast.")
 
 
-def vote_once(voters: Sequence[Voter], preference: LaterEpoch, rng: random.Random) -> int:
+def vote_once(voters: Sequence[Voter], preference: LongerTraining, rng: random.Random) -> int:
     """One vote of each voter in each open poll; how many were cast."""
     polls = Poll.objects.filter(is_open=True)
     return sum(len(simulate(poll, preference, rng, 1, voter)) for poll in polls for voter in voters)
