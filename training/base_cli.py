@@ -15,12 +15,13 @@ import torch
 from diffusers import AutoencoderKL
 
 from training.attributes import format_table
+from training.attributes_cli import main as attributes_main
 from training.attributes_net import load_checker
 from training.base_files import FOLDER, export_base, unpack_base
 from training.checkpoint import write_json
 from training.config import Preset, load_preset, to_mapping
 from training.data import choose_posts, read_manifest
-from training.display import TerminalDisplay
+from training.display import TerminalDisplay, quieten_libraries
 from training.errors import UserError
 from training.images import load_images, to_float
 from training.losses import psnr
@@ -39,6 +40,7 @@ def main(argv: Sequence[str]) -> int:
     """Run one stage, or all of them; 0 when done. Raises UserError for what the user can fix."""
     arguments = _parser().parse_args(argv)
     torch.set_num_threads(arguments.threads)
+    quieten_libraries()
     arguments.action(arguments)
     return 0
 
@@ -71,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
         stage.add_argument(
             "--epochs",
             type=_epochs,
-            default=(1, 3, 6, 16),
-            help="epochs to measure and export, the last is the base (default 1,3,6,16)",
+            default=(1, 2, 4, 16),
+            help="epochs to measure and export, the last is the base (default 1,2,4,16)",
         )
         stage.add_argument("--to", type=Path, default=FOLDER, help="the committed files (default %(default)s)")
         stage.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads (default %(default)s)")
@@ -85,6 +87,8 @@ def _epochs(text: str) -> tuple[int, ...]:
 
 
 def _all(arguments: argparse.Namespace) -> None:
+    if not arguments.checker.is_dir():
+        attributes_main(["--data", str(arguments.data), "--out", str(arguments.checker)])
     for stage in (_vae, _start, _train, _measure, _export):
         stage(arguments)
 

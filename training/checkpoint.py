@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
-from diffusers import StableDiffusionXLPipeline
 
 from generation.canonical import canonical_sha256
 from generation.checkpoint import CheckpointInfo, read_checkpoint, seal_checkpoint
@@ -25,6 +25,21 @@ LATEST = "latest"
 STATE = "state.pt"
 FULL = "free some disk space and run the same command again"
 NEEDED_BYTES = 200 * 2**20  # a state, a checkpoint and their temporary copies, several times over
+WEIGHTS = ("vae", "unet", "text_encoder", "text_encoder_2")
+INDEX = {  # what diffusers' StableDiffusionXLPipeline.from_pretrained reads
+    "_class_name": "StableDiffusionXLPipeline",
+    "_diffusers_version": diffusers.__version__,
+    "feature_extractor": [None, None],
+    "force_zeros_for_empty_prompt": False,
+    "image_encoder": [None, None],
+    "scheduler": ["diffusers", "EulerDiscreteScheduler"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "tokenizer_2": ["transformers", "CLIPTokenizer"],
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+}
 RECIPE = Recipe(sampler="euler_a", steps=12, cfg=2.0, width=64, height=64, negative_prompt="", batch=8)
 
 
@@ -41,7 +56,7 @@ def write_checkpoint(folder: Path, parts: Parts, fields: Mapping[str, Any]) -> C
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        _pipeline(parts).save_pretrained(partial)
+        _save_parts(partial, parts)
         seal_checkpoint(partial, fields)
         os.replace(partial, folder)
     except OSError as error:
@@ -50,23 +65,16 @@ def write_checkpoint(folder: Path, parts: Parts, fields: Mapping[str, Any]) -> C
     return read_checkpoint(folder)
 
 
-def _pipeline(parts: Parts) -> StableDiffusionXLPipeline:
-    """The parts as diffusers' own pipeline, weights copied to float16."""
-    half = {
-        name: copy.deepcopy(getattr(parts, name)).to(dtype=torch.float16)
-        for name in ("vae", "unet", "text_encoder", "text_encoder_2")
-    }
+def _save_parts(folder: Path, parts: Parts) -> None:
+    """Every component in its own folder, weights copied to float16, and the index that makes them a pipeline."""
+    half = {name: copy.deepcopy(getattr(parts, name)).to(dtype=torch.float16) for name in WEIGHTS}
     half["vae"].register_to_config(
         latents_mean=parts.latent_mean.flatten().tolist(), latents_std=parts.latent_std.flatten().tolist()
     )
-    return StableDiffusionXLPipeline(
-        **half,
-        tokenizer=parts.tokenizer,
-        tokenizer_2=parts.tokenizer_2,
-        scheduler=build_scheduler(),
-        force_zeros_for_empty_prompt=False,
-        add_watermarker=False,
-    )
+    components = half | {"tokenizer": parts.tokenizer, "tokenizer_2": parts.tokenizer_2, "scheduler": build_scheduler()}
+    for name, component in components.items():
+        component.save_pretrained(folder / name)
+    write_json(folder / "model_index.json", INDEX)
 
 
 def identity(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from types import TracebackType
 
+from diffusers.utils import logging as diffusers_logging
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
+from transformers.utils import logging as transformers_logging
 
 from training.hooks import Progress
 
@@ -48,6 +50,13 @@ class TerminalDisplay:
         if not self._console.is_terminal and (progress.message or now - self._last_line >= LINE_SECONDS):
             self._last_line = now
             self.say(f"{label} {facts}")
+
+
+def quieten_libraries() -> None:
+    """Leave the terminal to the run: no progress bars of loaders, no notes on what this project does not use."""
+    for library in (transformers_logging, diffusers_logging):
+        library.disable_progress_bar()
+        library.set_verbosity_error()
 
 
 def describe(progress: Progress) -> str:

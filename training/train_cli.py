@@ -14,7 +14,7 @@ from training.attributes_net import Checker, load_checker
 from training.base_files import unpack_base
 from training.config import load_preset, preset_names
 from training.data import choose_posts
-from training.display import TerminalDisplay
+from training.display import TerminalDisplay, quieten_libraries
 from training.hooks import ArenaClient, ArenaHook
 from training.measure import measure
 from training.posts import Post
@@ -30,6 +30,7 @@ def main(argv: Sequence[str]) -> int:
     """Train until done (0) or asked to stop (130). Raises UserError for what the user can fix."""
     arguments = _parser().parse_args(argv)
     torch.set_num_threads(arguments.threads)
+    quieten_libraries()
     preset = with_steps(load_preset(arguments.preset), epochs=arguments.epochs, seed=arguments.seed,
                         steps_per_epoch=arguments.steps_per_epoch, batch=arguments.batch)  # fmt: skip
     client = ArenaClient(arguments.arena, arguments.arena_token) if arguments.arena else None
