@@ -46,16 +46,21 @@ def run(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _columns(checkpoints: list[Checkpoint]) -> list[tuple[Prompt, int]]:
-    """Up to `COLUMNS` prompts with a seed each: those that most of the checkpoints have, the sets taking turns."""
+    """Up to `COLUMNS` prompts with a seed each, characters first: those that most of the checkpoints have.
+
+    Every prompt set has its share, and no character or free prompt comes twice.
+    """
     rendered = Sample.objects.filter(contestant__checkpoint__in=checkpoints, prompt__origin=Prompt.Origin.SET)
     counted = rendered.values_list("prompt", "seed").annotate(n=Count("contestant", distinct=True))
     most = counted.order_by("-n", "seed", "prompt")
-    prompts = Prompt.objects.select_related("character", "prompt_set").in_bulk({prompt for prompt, _, _ in most})
-    by_set: dict[int, list[tuple[Prompt, int]]] = {}
-    for prompt, seed, _ in most:
-        by_set.setdefault(prompts[prompt].prompt_set_id, []).append((prompts[prompt], seed))
+    prompts = Prompt.objects.select_related("character").in_bulk({prompt for prompt, _, _ in most})
+    by_set: dict[int, dict[object, tuple[Prompt, int]]] = {}
+    for pk, seed, _ in most:
+        prompt = prompts[pk]
+        by_set.setdefault(prompt.prompt_set_id, {}).setdefault(prompt.character or pk, (prompt, seed))
     share = -(-COLUMNS // max(1, len(by_set)))
-    return [column for columns in by_set.values() for column in columns[:share]][:COLUMNS]
+    chosen = [column for columns in by_set.values() for column in list(columns.values())[:share]][:COLUMNS]
+    return sorted(chosen, key=lambda column: column[0].character is None)
 
 
 def _cells(checkpoint: Checkpoint, columns: Iterable[tuple[Prompt, int]]) -> list[Sample | None]:
