@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -41,6 +42,14 @@ def votable(site: Site, page: Page, kind: str) -> bool:
     return page.locator("main img[src^='/images/']").count() > 0
 
 
+def board_rows(site: Site) -> list[dict[str, Any]]:
+    return list(site.get("/api/leaderboard?metric=trueskill")["rows"])
+
+
+def is_the_epoch(row: dict[str, Any]) -> bool:
+    return str(row["run"]).startswith("named-adventurers") and row["epoch"] == 1
+
+
 def test_the_loop_turns(tmp_path: Path) -> None:
     site = Site(tmp_path)
     dataset = tmp_path / "dataset"
@@ -73,11 +82,17 @@ def test_the_loop_turns(tmp_path: Path) -> None:
             screenshot(page, PICTURES, "board")
             page.goto(f"{site.url}/status/")
             screenshot(page, PICTURES, "status")
+            wait_for("the epoch among the contestants", lambda: any(is_the_epoch(row) for row in board_rows(site)), 240)
+            site.manage("simulate_voters", "--count", "6", "--votes", "12")
+            page.goto(f"{site.url}/boards/trueskill/?population=simulated")
+            screenshot(page, PICTURES, "board-simulated")
 
     rows = json.loads(site.manage("leaderboard", "--metric", "trueskill", "--format", "json"))
     assert sum(row["votes"] for row in rows) == 2 + 2 + 4, "one vote with two seats, two and four"
     assert sum(row["wins"] for row in rows) >= 3
-    assert any(row["run"].startswith("named-adventurers") and row["epoch"] == 1 for row in rows)
+    assert any(is_the_epoch(row) for row in rows)
+    simulated = json.loads(site.manage("leaderboard", "--population", "simulated", "--format", "json"))
+    assert sum(row["votes"] for row in simulated) > 8, "simulated votes have their own boards"
     for kind in POLLS:
         elo = json.loads(site.manage("leaderboard", "--metric", "elo", "--poll", kind, "--format", "json"))
         rated = [row["value"] for row in elo if row["votes"]]
