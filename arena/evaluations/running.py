@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from itertools import chain, islice, zip_longest
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -51,14 +52,14 @@ def start(contestant: Contestant) -> tuple[EvaluationRun, bool]:
     run, created = EvaluationRun.objects.get_or_create(contestant=contestant)
     if created:
         return run, True
-    asked = jobs()
-    left = len(missing(contestant, asked))
-    reopened = {State.FAILED, State.CANCELLED} | ({State.DONE} if left else set())
-    again = EvaluationRun.objects.filter(pk=run.pk, state__in=reopened).update(
-        state=State.QUEUED, error="", finished_at=None, done=len(asked) - left, total=len(asked)
-    )
-    run.refresh_from_db()
-    return run, bool(again)
+    with transaction.atomic():
+        run = EvaluationRun.objects.select_for_update().get(pk=run.pk)
+        asked = jobs()
+        left = len(missing(contestant, asked))
+        if run.state in UNFINISHED or (run.state == State.DONE and not left):
+            return run, False
+        _set(run, state=State.QUEUED, error="", finished_at=None, done=len(asked) - left, total=len(asked))
+        return run, True
 
 
 def unfinished() -> QuerySet[EvaluationRun]:
@@ -108,10 +109,19 @@ def _advance(run: EvaluationRun, deadline: float, on_progress: Callable[[Evaluat
             on_progress(run)
     if rendered:
         enrol(run.contestant)
-    if rendered < len(asked):
-        return True
-    _set(run, state=State.DONE, done=rendered, finished_at=timezone.now())
-    return False
+    return rendered < len(asked) or not _finish(run)
+
+
+def _finish(run: EvaluationRun) -> bool:
+    """Mark the evaluation as done, unless the polls have begun to ask for more meanwhile."""
+    with transaction.atomic():
+        EvaluationRun.objects.select_for_update().get(pk=run.pk)
+        asked = jobs()
+        left = len(missing(run.contestant, asked))
+        _set(run, done=len(asked) - left, total=len(asked))
+        if not left:
+            _set(run, state=State.DONE, finished_at=timezone.now())
+        return not left
 
 
 def enrol(contestant: Contestant) -> None:

@@ -31,7 +31,6 @@ from arena.management.journal import Journal
 from generation.checkpoint import CheckpointError
 
 PRESET = "named-adventurers"
-WEB_THREADS = 4
 ANSWER_SECONDS = 60
 LOOK_SECONDS = 0.5
 INTERRUPTED = 130
@@ -109,8 +108,8 @@ class Demo:
                 connection.default_channel.queue_declare(settings.CELERY_TASK_DEFAULT_QUEUE)
         with self._journal.step("web server"):
             bind = f"{self._options['host']}:{self._options['port']}"
-            threads = ("--workers", "1", "--threads", str(WEB_THREADS))
-            children.start("web", sys.executable, "-m", "gunicorn", "arena.wsgi", "--bind", bind, *threads)
+            settings_file = ("-c", "python:arena.serving")
+            children.start("web", sys.executable, "-m", "gunicorn", *settings_file, "--bind", bind, "arena.wsgi")
             self._await_answer(children)
         self._journal.mark("page up")
         self._console.print(f"\n  Vote at [link]{self._url}/[/link]   watch at [link]{self._url}/status/[/link]\n")
@@ -234,7 +233,9 @@ def _register_all(base: Path) -> None:
     try:
         for file in sorted(base.glob("*/checkpoint.json")):
             register(file.parent)
-    except (CheckpointError, ConflictError) as error:
+    except ConflictError as error:
+        raise CommandError(f"{error}; or start afresh with --home DIR") from error
+    except CheckpointError as error:
         raise CommandError(str(error)) from error
     _evaluate_all()
 

@@ -84,6 +84,17 @@ def test_more_prompts_reopen_a_finished_evaluation(contestant: Contestant, polls
     assert finish(run).done == 14
 
 
+def test_prompts_that_come_during_the_last_chunk_are_not_forgotten(contestant: Contestant, polls: list[Poll]) -> None:
+    def ask_for_more(run: EvaluationRun) -> None:
+        if run.done == 12:
+            Prompt.objects.create(prompt_set=polls[0].prompt_set, text="late")
+            assert running.start(contestant) == (run, False), "still running, so it is the running one's business"
+
+    run, _ = running.start(contestant)
+    assert running.advance(run.pk, seconds=60, on_progress=ask_for_more), "more is left"
+    assert (finish(run).done, run.total, run.state) == (14, 14, "done")
+
+
 def test_somebody_elses_lease_is_respected_until_it_runs_out(contestant: Contestant, polls: list[Poll]) -> None:
     run, _ = running.start(contestant)
     EvaluationRun.objects.update(heartbeat_at=timezone.now())
