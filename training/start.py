@@ -38,11 +38,13 @@ def write_start(
     merges = train_merges(count_words(tag for post in posts for tag in (*post.general, *post.character)))
     words = vocabulary(merges)
     mean, std = latent_moments(encode_images(vae, data, general))
-    torch.manual_seed(generator(seed, "start", "weights").initial_seed())
-    first, second = build_text_encoders(architecture, len(words), begin=words[BEGIN], end=words[END])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(generator(seed, "start", "weights").initial_seed())
+        first, second = build_text_encoders(architecture, len(words), begin=words[BEGIN], end=words[END])
+        unet = build_unet(architecture)
     tokenizer, tokenizer_2 = build_tokenizers(merges, architecture.text_positions)
     parts = Parts(
-        unet=build_unet(architecture),
+        unet=unet,
         vae=vae,
         text_encoder=first,
         text_encoder_2=second,

@@ -42,8 +42,9 @@ def train_vae(
 
     The state is written to ``state_file`` every 250 steps and taken up again from there.
     """
-    torch.manual_seed(generator(config.seed, "vae", "weights").initial_seed())
-    vae = build_vae(architecture).to(memory_format=torch.channels_last)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(generator(config.seed, "vae", "weights").initial_seed())
+        vae = build_vae(architecture).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(vae.parameters(), lr=config.lr, betas=(0.9, 0.99), weight_decay=1e-4)
     ema = Ema(vae, config.ema)
     first = _resume(state_file, vae, optimizer, ema)
