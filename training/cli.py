@@ -28,8 +28,16 @@ def usage() -> str:
     """The help text: one line per verb."""
     width = max(len(verb) for verb in COMMANDS)
     lines = [f"  {verb:<{width}}  {SUMMARIES[verb]}" for verb in COMMANDS]
-    return "\n".join(["usage: python -m training VERB [options]", "", "verbs:", *lines, "",
-                      "`python -m training VERB --help` lists the options of a verb."])
+    return "\n".join(
+        [
+            "usage: python -m training VERB [options]",
+            "",
+            "verbs:",
+            *lines,
+            "",
+            "`python -m training VERB --help` lists the options of a verb.",
+        ]
+    )
 
 
 def main(argv: Sequence[str]) -> int:
