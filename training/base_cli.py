@@ -105,6 +105,8 @@ def _vae(arguments: argparse.Namespace) -> None:
     vae = train_vae(images, preset.architecture, preset.vae, arguments.out / "vae.pt", _print_vae)
     partial = target.with_name("vae.partial")
     vae.save_pretrained(partial)
+    # CPU time of the process that finished it: the whole training, unless it was resumed.
+    write_json(arguments.out / "vae.json", {"steps": preset.vae.steps, "cpu_s": round(time.process_time())})
     os.replace(partial, target)
 
 
@@ -150,7 +152,8 @@ def _measure(arguments: argparse.Namespace) -> None:
         rows.append(measured.images[:SHEET_COLUMNS])
     sheet(rows).save(arguments.out / "sheet.png")
     quality = _psnr(arguments, load_preset(arguments.preset))
-    found = {"attribute_match": figures, "prompts": len(posts), "psnr_db": quality}
+    autoencoder = json.loads((arguments.out / "vae.json").read_text("utf-8")) | {"psnr_db": quality}
+    found = {"attribute_match": figures, "prompts": len(posts), "autoencoder": autoencoder}
     write_json(arguments.out / "figures.json", found)
 
 
