@@ -8,15 +8,43 @@ from training.rng import stream
 
 
 def make_post(number, score, rating="g"):
-    return Post(id=number, created_at=datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC), score=score, fav_count=0,
-                rating=rating, image_width=1, image_height=1, file_ext="png", md5="", file_path="", source="",
-                general=(), character=(), copyright=(), artist=(), meta=())
+    return Post(
+        id=number,
+        created_at=datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC),
+        score=score,
+        fav_count=0,
+        rating=rating,
+        image_width=1,
+        image_height=1,
+        file_ext="png",
+        md5="",
+        file_path="",
+        source="",
+        general=(),
+        character=(),
+        copyright=(),
+        artist=(),
+        meta=(),
+    )
 
 
-@pytest.mark.parametrize(("percentile", "word"), [
-    (0, "worst quality"), (8, "worst quality"), (8.01, "bad quality"), (20, "bad quality"), (20.5, "average quality"),
-    (60, "average quality"), (61, "good quality"), (82, "good quality"), (83, "best quality"), (92, "best quality"),
-    (92.5, "masterpiece"), (100, "masterpiece")])
+@pytest.mark.parametrize(
+    ("percentile", "word"),
+    [
+        (0, "worst quality"),
+        (8, "worst quality"),
+        (8.01, "bad quality"),
+        (20, "bad quality"),
+        (20.5, "average quality"),
+        (60, "average quality"),
+        (61, "good quality"),
+        (82, "good quality"),
+        (83, "best quality"),
+        (92, "best quality"),
+        (92.5, "masterpiece"),
+        (100, "masterpiece"),
+    ],
+)
 def test_table_3_edges(percentile, word):
     assert quality_word(percentile) == word
 
@@ -42,4 +70,7 @@ def test_a_drifting_score_keeps_its_shares_in_the_oldest_and_the_newest_tenth():
 def test_ratings_are_ranked_apart_and_order_is_kept():
     posts = [make_post(3, 100), make_post(1, 1, "s"), make_post(2, 1)]
     assert [(post.id, post.quality) for post in with_quality(posts)] == [
-        (3, "good quality"), (1, "average quality"), (2, "average quality")]
+        (3, "good quality"),
+        (1, "average quality"),
+        (2, "average quality"),
+    ]
