@@ -164,7 +164,7 @@ class Demo:
 
     def _watch(self, children: Children, training: Child | None) -> None:
         """Tell what happens until Ctrl-C, or until everything is in the polls if that was asked for."""
-        begun = last = time.time()
+        begun = last = time.time()  # of the fine-tuning
         complete = False
         with self._console.status("") as line:
             while not (complete and self._options["exit_when_trained"]):
@@ -173,7 +173,8 @@ class Demo:
                     children.check()
                 elif not children.alive(training):
                     training = None
-                    self._journal.mark("the whole fine-tuning", since=begun)
+                    self._tell_epochs(last)
+                    self._journal.mark("all epochs", since=begun)
                 last = self._tell_epochs(last)
                 self._tell_votable()
                 if training is None and not complete and not unfinished().exists():
@@ -200,7 +201,8 @@ class Demo:
         for pk, epoch in _epochs().items():
             if pk not in self._seen:
                 self._seen.add(pk)
-                last = self._journal.mark(f"epoch {epoch}", since=last)
+                loading = ", loading included" if len(self._seen) == 1 else ""
+                last = self._journal.mark(f"epoch {epoch}{loading}", since=last)
         return last
 
 
