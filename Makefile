@@ -36,7 +36,7 @@ demo: $(VENV)/.demo
 
 run: $(VENV)/.demo
 	$(BIN)/python manage.py migrate --verbosity 0
-	$(BIN)/gunicorn arena.wsgi --bind 127.0.0.1:$(PORT) --threads 4 $(ARGS)
+	$(BIN)/gunicorn -c python:arena.serving arena.wsgi --bind 127.0.0.1:$(PORT) $(ARGS)
 
 worker: $(VENV)/.demo
 	$(BIN)/celery -A arena worker --pool solo --loglevel info $(ARGS)

@@ -91,7 +91,8 @@ class Site:
     @contextlib.contextmanager
     def serving(self) -> Iterator[None]:
         """gunicorn, answering."""
-        with self.process("web", "gunicorn", "arena.wsgi", "--bind", f"127.0.0.1:{self.port}", "--threads", "4"):
+        settings = ("-c", "python:arena.serving")
+        with self.process("web", "gunicorn", *settings, "arena.wsgi", "--bind", f"127.0.0.1:{self.port}"):
             wait_for("the first answer of the web server", self.healthy, 30)
             yield
 

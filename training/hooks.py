@@ -17,6 +17,7 @@ from training.checkpoint import write_json
 from training.errors import UserError
 
 TIMEOUT = 10.0  # seconds of waiting for one answer
+REGISTER_TIMEOUT = 120.0  # before it answers, the arena reads and hashes the whole folder: 7 GB for a real SDXL
 PROGRESS_TIMEOUT = 2.0  # progress is worth less than training time
 PAUSES = (1.0, 2.0, 4.0)  # seconds before the second, third and fourth try
 UNSENT = "unsent.json"
@@ -69,20 +70,21 @@ class ArenaClient:
         Returns ``{"id", "created", "evaluation", "url"}``. Raises ArenaUnreachable after all tries, or ArenaRefused.
         """
         checkpoint = json.loads((folder / "checkpoint.json").read_text("utf-8"))
-        return self._patiently("POST", "/api/checkpoints", {"path": str(folder.resolve()), "checkpoint": checkpoint})
+        body = {"path": str(folder.resolve()), "checkpoint": checkpoint}
+        return self._patiently("POST", "/api/checkpoints", body, REGISTER_TIMEOUT)
 
     def standings(self, metric: str = "trueskill", poll: str | None = None) -> Any:
         """The board as JSON. Raises ArenaUnreachable after all tries, or ArenaRefused."""
         query = {"metric": metric, "format": "json"} | ({"poll": poll} if poll else {})
         return self._patiently("GET", f"/api/leaderboard?{urllib.parse.urlencode(query)}", None)
 
-    def _patiently(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
+    def _patiently(self, method: str, path: str, body: Mapping[str, Any] | None, timeout: float = TIMEOUT) -> Any:
         for pause in self._pauses:
             try:
-                return self._once(method, path, body, TIMEOUT)
+                return self._once(method, path, body, timeout)
             except ArenaUnreachable:
                 self._sleep(pause)
-        return self._once(method, path, body, TIMEOUT)
+        return self._once(method, path, body, timeout)
 
     def _once(self, method: str, path: str, body: Mapping[str, Any] | None, timeout: float) -> Any:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
