@@ -14,9 +14,8 @@ def measured() -> float:
     with tempfile.TemporaryDirectory() as folder:
         site = Site(Path(folder))
         site.manage("migrate", "--verbosity", "0")
-        with site.process(
-            "web", "gunicorn", "arena.wsgi", "--bind", f"127.0.0.1:{site.port}", "--threads", "4"
-        ) as child:
+        arguments = ("-c", "python:arena.serving", "arena.wsgi", "--bind", f"127.0.0.1:{site.port}")
+        with site.process("web", "gunicorn", *arguments) as child:
             from_start = psutil.Process(child.pid)
             while not site.healthy():
                 pass
