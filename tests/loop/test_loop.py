@@ -1,4 +1,4 @@
-"""The whole loop on real parts: data set, one short epoch, HTTP, worker, a browser that votes, the boards."""
+"""The whole loop on real parts: data set, one short epoch, HTTP, worker, a browser that votes and ranks, the boards."""
 
 import json
 from pathlib import Path
@@ -42,6 +42,18 @@ def votable(site: Site, page: Page, kind: str) -> bool:
     return page.locator("main img[src^='/images/']").count() > 0
 
 
+def rank_by_keyboard(page: Page, site: Site, order: str) -> None:
+    """Rank all four images with keys alone, best first."""
+    page.goto(f"{site.url}/polls/ffa/")
+    page.keyboard.press("r")
+    for key in order:
+        page.keyboard.press(key)
+    screenshot(page, PICTURES, "rank-ffa")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/votes/**")
+    expect(page.get_by_role("heading", name="Your ranking")).to_be_visible()
+
+
 def board_rows(site: Site) -> list[dict[str, Any]]:
     return list(site.get("/api/leaderboard?metric=trueskill")["rows"])
 
@@ -78,6 +90,7 @@ def test_the_loop_turns(tmp_path: Path) -> None:
             for kind, key in POLLS.items():
                 wait_for(f"a matchup of {kind}", lambda kind=kind: votable(site, page, kind), 180)
                 vote_by_keyboard(page, site, kind, key)
+            rank_by_keyboard(page, site, "3142")
             page.goto(f"{site.url}/boards/trueskill/")
             screenshot(page, PICTURES, "board")
             page.goto(f"{site.url}/status/")
@@ -88,11 +101,11 @@ def test_the_loop_turns(tmp_path: Path) -> None:
             screenshot(page, PICTURES, "board-simulated")
 
     rows = json.loads(site.manage("leaderboard", "--metric", "trueskill", "--format", "json"))
-    assert sum(row["votes"] for row in rows) == 2 + 2 + 4, "one vote with two seats, two and four"
+    assert sum(row["votes"] for row in rows) == 2 + 2 + 4 + 4, "one vote with two seats, another, and two with four"
     assert sum(row["wins"] for row in rows) >= 3
     assert any(is_the_epoch(row) for row in rows)
     simulated = json.loads(site.manage("leaderboard", "--population", "simulated", "--format", "json"))
-    assert sum(row["votes"] for row in simulated) > 8, "simulated votes have their own boards"
+    assert sum(row["votes"] for row in simulated) > 12, "simulated votes have their own boards"
     for kind in POLLS:
         elo = json.loads(site.manage("leaderboard", "--metric", "elo", "--poll", kind, "--format", "json"))
         rated = [row["value"] for row in elo if row["votes"]]

@@ -1,0 +1,62 @@
+"""Make a checkpoint of a diffusers SDXL folder that some other trainer wrote: say what it is, and seal it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from generation.canonical import canonical_sha256
+from generation.checkpoint import INFO_FILE, CheckpointInfo, read_json, seal_checkpoint
+from generation.errors import CheckpointError
+from generation.recipe import Recipe
+
+# The paper's own way to sample (A.8): Euler A, more than 20 steps, CFG 5 to 7.5, 1 MP.
+PAPER_RECIPE = Recipe(sampler="euler_a", steps=28, cfg=6.0, width=1024, height=1024, batch=1)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a folder of weights cannot say of itself."""
+
+    run: str
+    epoch: int
+    step: int
+    licence: str
+    attribution: str = ""
+    parent: str | None = None
+    prediction_type: str = "epsilon"
+    recipe: Recipe = PAPER_RECIPE
+
+
+def seal_folder(folder: Path, description: Description, created_at: str) -> CheckpointInfo:
+    """Write ``checkpoint.json`` beside the weights; ``created_at`` is an ISO 8601 time.
+
+    Raises CheckpointError when the folder is sealed already or is no sound checkpoint; nothing is left behind then.
+    """
+    target = folder / INFO_FILE
+    if target.exists():
+        raise CheckpointError(f"{target} is there already; `inspect` shows it. Remove it to seal the folder anew")
+    vae = read_json(folder / "vae" / "config.json")
+    fields = {
+        "run": description.run,
+        "epoch": description.epoch,
+        "step": description.step,
+        "name": f"{description.run} epoch {description.epoch}",
+        "preset": "",
+        "parent": description.parent,
+        "architecture": "sdxl",
+        "prediction_type": description.prediction_type,
+        "pad_mask": False,
+        "latent_mean": vae.get("latents_mean"),
+        "latent_std": vae.get("latents_std"),
+        "licence": description.licence,
+        "attribution": description.attribution,
+        "dataset": {},
+        "config": {},
+        "config_sha256": canonical_sha256({}),
+        "created_at": created_at,
+        "recipe": description.recipe.to_dict(),
+    }
+    try:
+        return seal_checkpoint(folder, fields)
+    except CheckpointError:
+        target.unlink(missing_ok=True)
+        raise
