@@ -8,7 +8,7 @@ from generation.checkpoint import INFO_FILE, CheckpointInfo, read_json, seal_che
 from generation.errors import CheckpointError
 from generation.recipe import Recipe
 
-# The paper's own way to sample (its generation examples' note): Euler A, more than 20 steps, CFG 5 to 7.5, 1 MP.
+# The paper's own way to sample (B.2): Euler A, more than 20 steps, CFG 5 to 7.5, 1 MP.
 PAPER_RECIPE = Recipe(sampler="euler_a", steps=28, cfg=6.0, width=1024, height=1024, batch=1)
 
 
