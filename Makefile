@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 ARGS ?=
 
-.PHONY: help install demo run worker test test-fast lint format bench docs base clean
+.PHONY: help install demo run worker test test-fast test-slow lint format bench docs base clean
 
 help:
 	@echo "make demo    install, open the arena on http://127.0.0.1:$(PORT)/, fine-tune in the background"
@@ -45,7 +45,10 @@ test: $(VENV)/.test lint
 	@.ci/test $(BIN) $(ARGS)
 
 test-fast: $(VENV)/.test
-	$(BIN)/python -m pytest -m 'not services and not browser and not loop' $(ARGS)
+	$(BIN)/python -m pytest -m 'not services and not browser and not loop and not slow' $(ARGS)
+
+test-slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow --timeout=3600 $(ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -13,5 +13,17 @@ class GameError(RatingError):
     """Contestants and an outcome that make no comparison, such as a contestant against itself."""
 
 
+class VoteFileError(RatingError):
+    """A vote file that cannot be read; the text names the file and, where there is one, the line."""
+
+
 class UnknownMetricError(RatingError):
     """A metric that no rating system goes by; the text lists those that exist."""
+
+
+class UnknownContestantError(RatingError):
+    """A contestant that no vote names; the text lists the nearest names."""
+
+
+class StateError(RatingError):
+    """Votes that determine no rating: none, all draws, groups that never met, or a group that never loses."""

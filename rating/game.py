@@ -1,4 +1,4 @@
-"""A vote as the maths sees it: who was compared, and what came out."""
+"""A vote as the maths sees it: who was compared, what came out, and where it came from."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,12 +11,16 @@ from rating.outcomes import Outcome
 class Game:
     """Contestants in their seats and a counted outcome. `poll` names the rules it was played by.
 
+    `time` is when, in seconds since 1970; `voter` and `prompt` name who was asked and what about, empty if unknown.
     Raises GameError for an outcome that compares nobody, ranks that do not fit the seats, or a contestant seated twice.
     """
 
     seats: tuple[str, ...]
     outcome: Outcome
     poll: str
+    time: float = 0.0
+    voter: str = ""
+    prompt: str = ""
 
     def __post_init__(self) -> None:
         if not self.outcome.counts:

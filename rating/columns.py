@@ -1,0 +1,203 @@
+"""Turns the text columns of a vote file into arrays, and says where a file is wrong."""
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rating.errors import OutcomeError, VoteFileError
+from rating.outcomes import parse_outcome
+from rating.votes import KINDS, NOBODY, Votes
+
+COLUMNS = ("vote", "created_at", "poll", "prompt", "voter", "seats", "outcome")
+Row = tuple[str, ...]
+MAX_SEATS = 9999
+
+
+class Codes(dict[str, int]):
+    """Numbers names in the order of their appearance."""
+
+    def __missing__(self, name: str) -> int:
+        code = self[name] = len(self)
+        return code
+
+    def of(self, texts: Sequence[str]) -> NDArray[np.int32]:
+        """The code of each text."""
+        return np.fromiter(map(self.__getitem__, texts), np.int32, len(texts))
+
+
+class Collector:
+    """Takes rows in pieces and keeps them as codes: some 60 bytes a vote, whatever the length of the names."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.count = 0
+        self._names: list[str] | None = None
+        self._codes = {name: Codes() for name in ("poll", "prompt", "voter", "seats", "outcome")}
+        self._pieces: dict[str, list[NDArray[np.int32]]] = {name: [] for name in self._codes}
+        self._times: list[NDArray[np.float64]] = []
+        self._ids: list[str] = []
+        self._extra: dict[str, list[str]] = {}
+        self._lines: list[tuple[int, int]] = []
+
+    def add(self, names: list[str], line: int, rows: list[Row]) -> None:
+        """Take rows under these column names; `line` is where the first of them stands."""
+        if names != self._names:
+            self._check_names(names)
+            self._names = names
+            self._extra = {name: [] for name in names if name not in COLUMNS}
+        if not rows:
+            return
+        self._lines.append((self.count, line))
+        for at, row in enumerate(rows):
+            if len(row) != len(names):
+                raise self._error(self.count + at, f"{len(row)} values for {len(names)} columns")
+        columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+        for name, codes in self._codes.items():
+            self._pieces[name].append(codes.of(columns[name]))
+        self._times.append(self._moments(columns["created_at"]))
+        self._ids.extend(columns["vote"])
+        for name, kept in self._extra.items():
+            kept.extend(columns[name])
+        self.count += len(rows)
+
+    def votes(self) -> Votes:
+        """Everything taken, checked."""
+        if self._names is None:
+            self._check_names([])
+        self._check_ids()
+        column = {name: np.concatenate([np.empty(0, np.int32), *pieces]) for name, pieces in self._pieces.items()}
+        contestants, shown = self._seats(column["seats"])
+        kinds, placed = self._outcomes(column["outcome"], column["seats"], shown)
+        polls, poll = _sorted(self._codes["poll"], column["poll"])
+        prompts, prompt = _sorted(self._codes["prompt"], column["prompt"])
+        voters, voter = _sorted(self._codes["voter"], column["voter"])
+        if "" in self._codes["poll"]:
+            raise self._error(int(np.argmax(poll == NOBODY)), "poll is empty; write what kind of poll the vote is of")
+        return Votes(
+            contestants=contestants,
+            polls=polls,
+            prompts=prompts,
+            voters=voters,
+            seats=shown[column["seats"]],
+            ranks=placed,
+            kinds=kinds,
+            poll=poll,
+            prompt=prompt,
+            voter=voter,
+            times=np.concatenate([np.empty(0), *self._times]),
+            ids=self._ids,
+            extra=self._extra,
+        )
+
+    def _check_names(self, names: list[str]) -> None:
+        for name in COLUMNS:
+            if names.count(name) != 1:
+                wrong = "there is no column" if name not in names else "there are two columns"
+                raise VoteFileError(f"{self.source}, line 1: {wrong} {name!r}; needed: {', '.join(COLUMNS)}")
+
+    def _check_ids(self) -> None:
+        if len(set(self._ids)) == self.count:
+            return
+        seen: set[str] = set()
+        for at, name in enumerate(self._ids):
+            if name in seen:
+                raise self._error(at, f"vote {name!r} occurs a second time; keep one of them")
+            seen.add(name)
+
+    def _moments(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        try:
+            return _iso_moments(texts)
+        except ValueError:
+            return np.array([self._each(at, _moment, text) for at, text in enumerate(texts)], dtype=np.float64)
+
+    def _each(self, at: int, read: Callable[[str], float], text: str) -> float:
+        try:
+            return read(text)
+        except (ValueError, OverflowError):
+            raise self._error(
+                self.count + at,
+                f"created_at is {text!r}; write a moment such as 2026-01-31T12:00:00Z, or seconds since 1970",
+            ) from None
+
+    def _seats(self, column: NDArray[np.int32]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+        """The contestants' names, and for each distinct text of seats who sat where (-1 beyond)."""
+        texts = [text.split("|") for text in self._codes["seats"]]
+        for code, seats in enumerate(texts):
+            if wrong := _wrong_seats(seats):
+                raise self._error(int(np.argmax(column == code)), wrong)
+        names = tuple(sorted({seat for seats in texts for seat in seats}))
+        place = {name: at for at, name in enumerate(names)}
+        shown = np.full((len(texts), max(map(len, texts), default=0)), NOBODY, np.int32)
+        for code, seats in enumerate(texts):
+            shown[code, : len(seats)] = [place[seat] for seat in seats]
+        return names, shown
+
+    def _outcomes(
+        self, outcome: NDArray[np.int32], seats: NDArray[np.int32], shown: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
+        """Kind and ranks of each vote; each text is parsed once for each number of seats."""
+        sizes = np.count_nonzero(shown >= 0, axis=1)[seats]
+        keys, first, which = np.unique(
+            outcome.astype(np.int64) * MAX_SEATS + sizes, return_index=True, return_inverse=True
+        )
+        texts = list(self._codes["outcome"])
+        kinds = np.empty(len(keys), np.int8)
+        ranks = np.full((len(keys), shown.shape[1]), NOBODY, np.int16)
+        for at, key in enumerate(keys.tolist()):
+            try:
+                parsed = parse_outcome(texts[key // MAX_SEATS], key % MAX_SEATS)
+            except OutcomeError as error:
+                raise self._error(int(first[at]), str(error)) from None
+            kinds[at] = KINDS.index(parsed.kind)
+            ranks[at, : len(parsed.ranks)] = parsed.ranks
+        return kinds[which], ranks[which]
+
+    def _error(self, row: int, what: str) -> VoteFileError:
+        start, line = max((begin, line) for begin, line in self._lines if begin <= row)
+        return VoteFileError(f"{self.source}, line {line + row - start}: {what}")
+
+
+def _wrong_seats(seats: list[str]) -> str:
+    if len(seats) < 2:
+        return f"seats is {seats[0]!r}: a vote compares at least two contestants, joined by |"
+    if "" in seats:
+        return f"seats is {'|'.join(seats)!r}: a contestant has no name"
+    if len(set(seats)) < len(seats):
+        return f"contestant {next(seat for seat in seats if seats.count(seat) > 1)!r} is seated twice"
+    return f"{len(seats)} seats; at most {MAX_SEATS - 1} are allowed" if len(seats) >= MAX_SEATS else ""
+
+
+def _sorted(codes: Codes, column: NDArray[np.int32]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """Names in sorted order, and the column recoded to them; the empty name is nobody."""
+    names = tuple(sorted(set(codes) - {""}))
+    place = {name: at for at, name in enumerate(names)} | {"": NOBODY}
+    return names, np.array([place[name] for name in codes], dtype=np.int32)[column]
+
+
+def _iso_moments(texts: Sequence[str]) -> NDArray[np.float64]:
+    """Seconds since 1970 of ISO texts that all end alike, in one go; ValueError for any others."""
+    for ending in ("Z", "+00:00"):
+        if texts[0].endswith(ending):
+            if not all(text.endswith(ending) for text in texts):
+                raise ValueError
+            cut = -len(ending)
+            moments = np.array([text[:cut] for text in texts], dtype="datetime64[us]")
+            if np.isnat(moments).any():
+                raise ValueError
+            return np.asarray(moments.astype(np.int64) / 1e6)
+    raise ValueError
+
+
+def _moment(text: str) -> float:
+    """Seconds since 1970 of an ISO moment (UTC where it names no zone) or of a number. Raises ValueError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        seconds = float(text)
+        if not math.isfinite(seconds):
+            raise ValueError from None
+        return seconds
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
