@@ -99,10 +99,13 @@ class Collector:
                 raise VoteFileError(f"{self.source}, line 1: {wrong} {name!r}; needed: {', '.join(COLUMNS)}")
 
     def _check_ids(self) -> None:
-        if len(set(self._ids)) == self.count:
+        distinct = set(self._ids)
+        if len(distinct) == self.count and "" not in distinct:
             return
         seen: set[str] = set()
         for at, name in enumerate(self._ids):
+            if not name:
+                raise self._error(at, "vote is empty; write a number or a name that no other vote has")
             if name in seen:
                 raise self._error(at, f"vote {name!r} occurs a second time; keep one of them")
             seen.add(name)

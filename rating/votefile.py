@@ -95,8 +95,18 @@ def _csv(path: Path) -> Iterator[Chunk]:
         yield names, 1, []
         line = reader.line_num + 1
         while rows := [tuple(row) for row in islice(reader, CHUNK)]:
-            yield names, line, rows
+            if reader.line_num + 1 - line == len(rows):
+                yield names, line, rows
+            else:
+                yield from _with_line_breaks(names, line, rows)
             line = reader.line_num + 1
+
+
+def _with_line_breaks(names: list[str], line: int, rows: list[Row]) -> Iterator[Chunk]:
+    """The rows one by one, where some of them take several lines."""
+    for row in rows:
+        yield names, line, [row]
+        line += 1 + sum(value.count("\n") for value in row)
 
 
 def _jsonl(path: Path) -> Iterator[Chunk]:
