@@ -27,3 +27,7 @@ class UnknownContestantError(RatingError):
 
 class StateError(RatingError):
     """Votes that determine no rating: none, all draws, groups that never met, or a group that never loses."""
+
+
+class WorldError(RatingError):
+    """A simulated world that cannot be, or that does not fit the votes it is to answer."""
