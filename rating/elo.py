@@ -1,11 +1,12 @@
 """Elo (paper, section 5.1): R' = R + K (actual - expected). docs/elo.md tells the choices the paper leaves open."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
 from rating.game import Game
 from rating.system import Estimate, State
+from rating.votes import Votes
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class EloSystem:
         """Nobody is rated yet."""
         return {"ratings": {}}
 
-    def fold(self, state: State, games: Iterable[Game]) -> State:
-        """The ratings after the games, in their order."""
+    def fold(self, state: State, votes: Votes) -> State:
+        """The ratings after the votes, in their order."""
         ratings: dict[str, float] = dict(state["ratings"])
-        for game in games:
+        for game in votes.games():
             self._play(ratings, game)
         return {"ratings": ratings}
 

@@ -1,22 +1,22 @@
 """How much a sequential rating depends on the order of the votes (docs/elo.md)."""
 
-import random
-from collections.abc import Sequence
 from statistics import stdev
 
-from rating.game import Game
+import numpy as np
+
 from rating.system import RatingSystem
+from rating.votes import Votes
 
 PERMUTATIONS = 100
 
 
 def order_sd(
-    system: RatingSystem, games: Sequence[Game], *, rng: random.Random, permutations: int = PERMUTATIONS
+    system: RatingSystem, votes: Votes, *, rng: np.random.Generator, permutations: int = PERMUTATIONS
 ) -> dict[str, float]:
-    """For each contestant, the sd of its value over `permutations` >= 2 random orders of the same games."""
+    """For each contestant, the sd of its value over `permutations` >= 2 random orders of the same votes."""
     values: dict[str, list[float]] = {}
     for _ in range(permutations):
-        shuffled = rng.sample(games, len(games))
+        shuffled = votes.take(rng.permutation(len(votes)))
         for contestant, estimate in system.standings(system.fold(system.start(), shuffled)).items():
             values.setdefault(contestant, []).append(estimate.value)
     return {contestant: stdev(found) for contestant, found in values.items()}

@@ -1,10 +1,9 @@
-"""What a rating system is: a state that folds games, one by one, in the order of the log."""
+"""What a rating system is: a state that folds votes, one by one, in the order of the log."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rating.game import Game
+from rating.votes import Votes
 
 # JSON all through: writing it down and reading it back loses no bit (floats go by their shortest repr).
 State = dict[str, Any]
@@ -43,8 +42,8 @@ class RatingSystem(Protocol):
     def start(self) -> State:
         """The state before the first vote."""
 
-    def fold(self, state: State, games: Iterable[Game]) -> State:
-        """The state after the games; the argument stays as it is."""
+    def fold(self, state: State, votes: Votes) -> State:
+        """The state after the votes; the argument stays as it is. `bad` and `skip` change nothing."""
 
     def standings(self, state: State) -> dict[str, Estimate]:
-        """One estimate for every contestant that was in a game."""
+        """One estimate for every contestant that was in a counted vote."""

@@ -1,9 +1,10 @@
 """What needs no rating system: counts of votes, and whether they tie the contestants together."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rating.game import Game
+import numpy as np
+
+from rating.votes import Votes
 
 PROVISIONAL_VOTES = 10
 
@@ -27,32 +28,30 @@ class Tally:
         return self.votes < PROVISIONAL_VOTES
 
 
-def count(tallies: dict[str, Tally], games: Iterable[Game]) -> dict[str, Tally]:
-    """The tallies with the games added; the argument stays as it is."""
+def count(tallies: dict[str, Tally], votes: Votes) -> dict[str, Tally]:
+    """The tallies with the counted votes added; the argument stays as it is."""
+    first = votes.ranks == 0
+    alone = (first.sum(axis=1) == 1)[:, None]
+    wins, draws, losses = (
+        np.bincount(votes.seats[chosen], minlength=len(votes.contestants))
+        for chosen in (first & alone, first & ~alone, votes.ranks > 0)
+    )
     result = dict(tallies)
-    for game in games:
-        first = game.outcome.ranks.count(0)
-        for rank, contestant in game.placed:
-            result[contestant] = _added(result.get(contestant, Tally()), rank, first)
+    for code in np.flatnonzero(wins + draws + losses):
+        name = votes.contestants[code]
+        own = result.get(name, Tally())
+        result[name] = Tally(own.wins + int(wins[code]), own.losses + int(losses[code]), own.draws + int(draws[code]))
     return result
 
 
-def _added(tally: Tally, rank: int, first: int) -> Tally:
-    if rank > 0:
-        return Tally(tally.wins, tally.losses + 1, tally.draws)
-    if first > 1:
-        return Tally(tally.wins, tally.losses, tally.draws + 1)
-    return Tally(tally.wins + 1, tally.losses, tally.draws)
-
-
-def join(groups: list[list[str]], games: Iterable[Game]) -> list[list[str]]:
-    """The connected groups of contestants after more games, the largest first.
+def join(groups: list[list[str]], votes: Votes) -> list[list[str]]:
+    """The connected groups of contestants after more votes, the largest first.
 
     Contestants of two groups never met, directly or over others: no vote says how the groups compare.
     """
     sets = [set(group) for group in groups]
-    for game in games:
-        met = set(game.seats)
+    for seats in np.unique(votes.seats[votes.counted], axis=0).tolist():
+        met = {votes.contestants[code] for code in seats if code >= 0}
         if any(met <= known for known in sets):
             continue
         apart = [known for known in sets if known.isdisjoint(met)]

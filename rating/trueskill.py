@@ -5,7 +5,7 @@ The `trueskill` package rates duels, draws and full rankings in an environment o
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, groupby, permutations, product
 from statistics import NormalDist
@@ -18,6 +18,7 @@ from rating.game import Game
 from rating.gaussian import Normal, cdf, pdf, win_moments
 from rating.star import rate_pick
 from rating.system import Estimate, State
+from rating.votes import Votes
 
 # 9 % of the image votes of GenAI-Arena are ties; 10 % is also TrueSkill's own default.
 DRAW_PROBABILITY = 0.10
@@ -62,13 +63,13 @@ class TrueSkillSystem:
         """Nobody is rated yet."""
         return {"ratings": {}}
 
-    def fold(self, state: State, games: Iterable[Game]) -> State:
-        """The beliefs after the games, in their order: [mu, sigma] a contestant.
+    def fold(self, state: State, votes: Votes) -> State:
+        """The beliefs after the votes, in their order: [mu, sigma] a contestant.
 
         Raises GameError when a draw is so unlikely under the beliefs that its probability underflows.
         """
         ratings: dict[str, list[float]] = dict(state["ratings"])
-        for game in games:
+        for game in votes.games():
             before = [Normal(mu, sigma * sigma) for mu, sigma in self._beliefs(ratings, game)]
             for (_, contestant), skill in zip(game.placed, self._rate(game, before), strict=True):
                 ratings[contestant] = [skill.mean, math.sqrt(skill.variance)]

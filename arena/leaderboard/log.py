@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 from arena.gallery.models import Contestant
 from arena.polls.models import Seat
@@ -13,6 +15,15 @@ from rating.outcomes import Outcome, parse_outcome
 
 # Votes read, and folded, between two writes: a long replay is kept as it goes, and others can go on from there.
 PORTION = 2000
+COLUMNS = (
+    "number",
+    "created_at",
+    "outcome",
+    "ticket__voter_id",
+    "ticket__matchup_id",
+    "ticket__matchup__prompt_id",
+    "ticket__matchup__poll__kind",
+)
 
 
 class ReplayError(Exception):
@@ -34,10 +45,16 @@ class Slice:
 
 @dataclass(frozen=True)
 class LoggedVote:
-    """One vote. `seats` are the contestants' keys in the order shown, `outcome` what it says about them."""
+    """One vote. `seats` are the contestants' keys in the order shown, `outcome` what it says about them.
+
+    `voter` and `prompt` are keys too.
+    """
 
     number: int
+    created_at: datetime
     poll: str
+    prompt: str
+    voter: str
     seats: tuple[str, ...]
     text: str
     outcome: Outcome
@@ -45,7 +62,7 @@ class LoggedVote:
     def game(self) -> Game:
         """Its comparison, for an outcome that counts. Raises ReplayError naming the vote."""
         try:
-            return Game(self.seats, self.outcome, self.poll)
+            return Game(self.seats, self.outcome, self.poll, self.created_at.timestamp(), self.voter, self.prompt)
         except RatingError as error:
             raise refused(self.number, error) from error
 
@@ -82,13 +99,11 @@ def read_votes(chosen: Slice, after: int, leave_out: Iterable[int] = ()) -> Port
     Raises ReplayError for an outcome that cannot be read.
     """
     votes = Vote.objects.filter(**chosen.filters(), number__gt=after).order_by("number")
-    rows = list(votes.values_list("number", "ticket__matchup__poll__kind", "ticket__matchup_id", "outcome")[:PORTION])
-    seats = _seats([matchup for _, _, matchup, _ in rows])
+    rows = list(votes.values_list(*COLUMNS, named=True)[:PORTION])
+    seats = _seats([row.ticket__matchup_id for row in rows])
     left_out = set(leave_out)
-    kept = [
-        _logged(number, poll, seats[matchup], text) for number, poll, matchup, text in rows if number not in left_out
-    ]
-    return Portion(kept, through=rows[-1][0] if rows else after, last=len(rows) < PORTION)
+    kept = [_logged(row, seats[row.ticket__matchup_id]) for row in rows if row.number not in left_out]
+    return Portion(kept, through=rows[-1].number if rows else after, last=len(rows) < PORTION)
 
 
 def games(chosen: Slice, leave_out: Sequence[int]) -> Iterator[Game]:
@@ -108,11 +123,21 @@ def chained_hash(log_sha256: str, votes: Sequence[LoggedVote]) -> str:
     return log_sha256
 
 
-def _logged(number: int, poll: str, seats: list[str], text: str) -> LoggedVote:
+def _logged(row: Any, seats: list[str]) -> LoggedVote:
     try:
-        return LoggedVote(number, poll, tuple(seats), text, parse_outcome(text, len(seats)))
+        outcome = parse_outcome(row.outcome, len(seats))
     except RatingError as error:
-        raise refused(number, error) from error
+        raise refused(row.number, error) from error
+    return LoggedVote(
+        number=row.number,
+        created_at=row.created_at,
+        poll=row.ticket__matchup__poll__kind,
+        prompt=str(row.ticket__matchup__prompt_id),
+        voter=str(row.ticket__voter_id),
+        seats=tuple(seats),
+        text=row.outcome,
+        outcome=outcome,
+    )
 
 
 def _seats(matchups: list[int]) -> dict[int, list[str]]:

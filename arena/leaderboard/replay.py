@@ -1,10 +1,10 @@
 """Folds the vote log into boards. Ratings are a view of the log, and this module alone writes them (docs/boards.md)."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 
+import numpy as np
 from django.db import transaction
 
 from arena.leaderboard.log import (
@@ -23,6 +23,7 @@ from rating.order import milestone, order_sd
 from rating.registry import rating_system
 from rating.system import RatingSystem, State
 from rating.tally import Tally, count, join
+from rating.votes import votes_of
 
 ORDER_SEED = 0
 
@@ -112,7 +113,7 @@ def _fold(system: RatingSystem, chosen: Slice, base: RatingRun, portion: Portion
     """The run after the portion, computed only."""
     before = folded(base)
     kinds = [vote.outcome.kind for vote in portion.votes]
-    played = [vote.game() for vote in portion.votes if vote.outcome.counts]
+    played = votes_of([vote.game() for vote in portion.votes if vote.outcome.counts])
     try:
         state = system.fold(before.system, played)
     except RatingError as error:
@@ -145,7 +146,8 @@ def _order(
     votes = milestone(min(counted, system.order_check))
     if votes == before.order_votes:
         return before.order_votes, before.order_sd
-    return votes, order_sd(system, list(islice(games(chosen, excluded), votes)), rng=random.Random(ORDER_SEED))
+    first = votes_of(list(islice(games(chosen, excluded), votes)))
+    return votes, order_sd(system, first, rng=np.random.default_rng(ORDER_SEED))
 
 
 def _store(read: RatingRun, after: RatingRun) -> bool:

@@ -8,6 +8,7 @@ import trueskill
 from rating.game import Game
 from rating.outcomes import parse_outcome
 from rating.trueskill import TrueSkillSystem
+from rating.votes import votes_of
 
 VOTES = 500
 
@@ -17,7 +18,7 @@ def workers() -> tuple[Callable[[], object], Callable[[], object]]:
     rng = random.Random(0)
     duels = [(*rng.sample([f"c{n}" for n in range(20)], 2), rng.choice("12")) for _ in range(VOTES)]
     games = [Game((left, right), parse_outcome(outcome, 2), "duel") for left, right, outcome in duels]
-    system = TrueSkillSystem()
+    votes, system = votes_of(games), TrueSkillSystem()
     environment = trueskill.TrueSkill(tau=0, draw_probability=0)
 
     def theirs() -> object:
@@ -27,4 +28,4 @@ def workers() -> tuple[Callable[[], object], Callable[[], object]]:
             ratings[winner], ratings[loser] = environment.rate_1vs1(ratings[winner], ratings[loser])
         return ratings
 
-    return lambda: system.fold(system.start(), games), theirs
+    return lambda: system.fold(system.start(), votes), theirs

@@ -1,13 +1,13 @@
 """Elo, against arithmetic by hand."""
 
-import random
-
+import numpy as np
 import pytest
 
 from rating.elo import EloSystem, expected
 from rating.game import Game
 from rating.order import milestone, order_sd
 from rating.outcomes import parse_outcome
+from rating.votes import votes_of
 
 
 def game(seats: str, outcome: str) -> Game:
@@ -16,7 +16,7 @@ def game(seats: str, outcome: str) -> Game:
 
 def fold(*games: Game, k: float = 32.0) -> dict[str, float]:
     system = EloSystem(k=k)
-    return system.fold(system.start(), games)["ratings"]
+    return system.fold(system.start(), votes_of(games))["ratings"]
 
 
 def test_equals_exchange_half_a_step() -> None:
@@ -65,7 +65,7 @@ def test_a_full_ranking_is_its_six_pairs() -> None:
 def test_k_and_the_first_rating_are_explicit() -> None:
     assert fold(game("ab", "1"), k=4) == {"a": 1502.0, "b": 1498.0}
     system = EloSystem(k=16, initial=1000)
-    assert system.fold(system.start(), [game("ab", "2")])["ratings"] == {"a": 992.0, "b": 1008.0}
+    assert system.fold(system.start(), votes_of([game("ab", "2")]))["ratings"] == {"a": 992.0, "b": 1008.0}
     assert system.methodology == "elo/1 k=16 initial=1000"
 
 
@@ -74,19 +74,19 @@ def test_order_sd_of_two_votes_is_arithmetic() -> None:
     games = [game("ab", "1"), game("ab", "2")]
     ends = [fold(*games)["a"], fold(*games[::-1])["a"]]
     assert ends[1] - ends[0] == pytest.approx(2 * (16 * (1 - 2 * (1 - expected(1516, 1484)))), abs=1e-9)
-    spread = order_sd(EloSystem(), games, rng=random.Random(0))
+    spread = order_sd(EloSystem(), votes_of(games), rng=np.random.default_rng(0))
     assert set(spread) == {"a", "b"}
     # 100 fair coin tosses between two ends that lie d apart have sd close to d / 2.
     assert spread["a"] == pytest.approx((ends[1] - ends[0]) / 2, rel=0.05)
 
 
 def test_order_does_not_matter_where_it_cannot() -> None:
-    assert order_sd(EloSystem(), [game("ab", "1")] * 5, rng=random.Random(0)) == {"a": 0.0, "b": 0.0}
+    assert order_sd(EloSystem(), votes_of([game("ab", "1")] * 5), rng=np.random.default_rng(0)) == {"a": 0.0, "b": 0.0}
 
 
 def test_order_sd_repeats_with_its_seed() -> None:
     games = [game("ab", "1"), game("bc", "2"), game("ca", "1"), game("ab", "1=2")]
-    first, second = (order_sd(EloSystem(), games, rng=random.Random(7)) for _ in range(2))
+    first, second = (order_sd(EloSystem(), votes_of(games), rng=np.random.default_rng(7)) for _ in range(2))
     assert first == second
 
 

@@ -13,6 +13,7 @@ from rating.errors import UnknownMetricError
 from rating.game import Game
 from rating.outcomes import Outcome, parse_outcome
 from rating.registry import SYSTEMS, rating_system
+from rating.votes import votes_of
 
 every_system = pytest.mark.parametrize("metric", sorted(SYSTEMS))
 NAMES = "abcdef"
@@ -44,8 +45,8 @@ def test_folding_in_portions_through_json_is_the_full_replay_bit_for_bit(
     system = SYSTEMS[metric]
     state = system.start()
     for portion in (log[:cut], log[cut:]):
-        state = system.fold(json.loads(json.dumps(state)), portion)
-    assert state == system.fold(system.start(), log)
+        state = system.fold(json.loads(json.dumps(state)), votes_of(portion))
+    assert state == system.fold(system.start(), votes_of(log))
 
 
 @every_system
@@ -54,7 +55,7 @@ def test_folding_in_portions_through_json_is_the_full_replay_bit_for_bit(
 def test_seats_have_no_say(metric: str, log: list[Game], seed: int) -> None:
     system, rng = SYSTEMS[metric], random.Random(seed)
     shuffled = [reseated(game, tuple(rng.sample(range(len(game.seats)), len(game.seats)))) for game in log]
-    assert system.fold(system.start(), shuffled) == system.fold(system.start(), log)
+    assert system.fold(system.start(), votes_of(shuffled)) == system.fold(system.start(), votes_of(log))
 
 
 @every_system
@@ -62,7 +63,9 @@ def test_seats_have_no_say(metric: str, log: list[Game], seed: int) -> None:
 def test_all_24_seatings_of_one_vote_are_one(metric: str, outcome: str) -> None:
     system = SYSTEMS[metric]
     vote = Game(tuple("abcd"), parse_outcome(outcome, 4), "ffa")
-    states = [system.fold(system.start(), [reseated(vote, order)]) for order in itertools.permutations(range(4))]
+    states = [
+        system.fold(system.start(), votes_of([reseated(vote, order)])) for order in itertools.permutations(range(4))
+    ]
     assert all(state == states[0] for state in states)
 
 
@@ -72,8 +75,8 @@ def test_all_24_seatings_of_one_vote_are_one(metric: str, outcome: str) -> None:
 def test_names_have_no_say(metric: str, log: list[Game], names: list[str]) -> None:
     system, renamed = SYSTEMS[metric], dict(zip(NAMES, names, strict=True))
     other = [Game(tuple(renamed[seat] for seat in game.seats), game.outcome, game.poll) for game in log]
-    one = system.standings(system.fold(system.start(), log))
-    two = system.standings(system.fold(system.start(), other))
+    one = system.standings(system.fold(system.start(), votes_of(log)))
+    two = system.standings(system.fold(system.start(), votes_of(other)))
     for name, estimate in one.items():
         assert two[renamed[name]].value == pytest.approx(estimate.value, abs=1e-7)
 
@@ -82,7 +85,7 @@ def test_names_have_no_say(metric: str, log: list[Game], names: list[str]) -> No
 @settings(deadline=None)
 def test_elo_points_only_change_hands(log: list[Game]) -> None:
     system = SYSTEMS["elo"]
-    ratings = system.fold(system.start(), log)["ratings"]
+    ratings = system.fold(system.start(), votes_of(log))["ratings"]
     assert math.fsum(ratings.values()) == pytest.approx(1500 * len(ratings), abs=1e-6)
 
 
@@ -90,9 +93,9 @@ def test_elo_points_only_change_hands(log: list[Game]) -> None:
 def test_folding_leaves_the_state_it_was_given(metric: str) -> None:
     system = SYSTEMS[metric]
     vote = Game(("a", "b"), parse_outcome("1", 2), "duel")
-    before = system.fold(system.start(), [vote])
+    before = system.fold(system.start(), votes_of([vote]))
     kept = json.dumps(before)
-    system.fold(before, [vote])
+    system.fold(before, votes_of([vote]))
     assert json.dumps(before) == kept
 
 
@@ -104,7 +107,7 @@ def test_the_better_contestant_ends_above(metric: str) -> None:
         seats = tuple(rng.sample("abcd", 2))
         better = seats.index(min(seats)) if rng.random() < 0.8 else seats.index(max(seats))
         log.append(Game(seats, parse_outcome(str(better + 1), 2), "duel"))
-    standings = system.standings(system.fold(system.start(), log))
+    standings = system.standings(system.fold(system.start(), votes_of(log)))
     assert sorted(standings, key=lambda name: -standings[name].value) == list("abcd")
 
 

@@ -6,6 +6,7 @@ from rating.errors import GameError
 from rating.game import Game
 from rating.outcomes import parse_outcome
 from rating.tally import Tally, count, join
+from rating.votes import votes_of
 
 
 def game(seats: str, outcome: str, poll: str = "fixed") -> Game:
@@ -29,7 +30,7 @@ def test_ranks_must_fit_the_seats() -> None:
 
 
 def test_a_shared_first_place_is_a_draw_and_the_rest_lose() -> None:
-    tallies = count({}, [game("ab", "2"), game("ab", "1=2"), game("abcd", "3=1>2>4"), game("abcd", "2")])
+    tallies = count({}, votes_of([game("ab", "2"), game("ab", "1=2"), game("abcd", "3=1>2>4"), game("abcd", "2")]))
     assert tallies == {
         "a": Tally(wins=0, losses=2, draws=2),
         "b": Tally(wins=2, losses=1, draws=1),
@@ -41,7 +42,7 @@ def test_a_shared_first_place_is_a_draw_and_the_rest_lose() -> None:
 
 def test_counting_leaves_its_argument_alone() -> None:
     before = {"a": Tally(wins=1)}
-    count(before, [game("ab", "1")])
+    count(before, votes_of([game("ab", "1")]))
     assert before == {"a": Tally(wins=1)}
 
 
@@ -51,15 +52,15 @@ def test_standings_are_provisional_below_ten_votes() -> None:
 
 
 def test_groups_join_when_their_members_meet() -> None:
-    groups = join([], [game("ab", "1"), game("cd", "1=2"), game("ef", "2"), game("eg", "2")])
+    groups = join([], votes_of([game("ab", "1"), game("cd", "1=2"), game("ef", "2"), game("eg", "2")]))
     assert groups == [["e", "f", "g"], ["a", "b"], ["c", "d"]]
-    assert join(groups, [game("ac", "1")]) == [["a", "b", "c", "d"], ["e", "f", "g"]]
-    assert join(groups, [game("bdfg", "1")]) == [["a", "b", "c", "d", "e", "f", "g"]]
+    assert join(groups, votes_of([game("ac", "1")])) == [["a", "b", "c", "d"], ["e", "f", "g"]]
+    assert join(groups, votes_of([game("bdfg", "1")])) == [["a", "b", "c", "d", "e", "f", "g"]]
 
 
 def test_groups_do_not_depend_on_the_portions() -> None:
     games = [game(pair, "1") for pair in ("ab", "cd", "de", "fa", "xy", "be")]
     piecewise: list[list[str]] = []
     for one in games:
-        piecewise = join(piecewise, [one])
-    assert piecewise == join([], games) == [["a", "b", "c", "d", "e", "f"], ["x", "y"]]
+        piecewise = join(piecewise, votes_of([one]))
+    assert piecewise == join([], votes_of(games)) == [["a", "b", "c", "d", "e", "f"], ["x", "y"]]

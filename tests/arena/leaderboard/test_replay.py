@@ -16,6 +16,7 @@ from rating.errors import UnknownMetricError
 from rating.game import Game
 from rating.outcomes import parse_outcome
 from rating.registry import SYSTEMS
+from rating.votes import votes_of
 
 every_metric = pytest.mark.parametrize("metric", sorted(SYSTEMS))
 KEPT = ("methodology", "through", "counted", "excluded", "log_sha256", "state")
@@ -65,7 +66,7 @@ def test_a_board_is_what_its_rating_system_makes_of_the_counted_votes(log, metri
         Game((key["d"], key["a"]), parse_outcome("1=2", 2), "fixed"),
     ]
     system = SYSTEMS[metric]
-    assert folded(run).system == system.fold(system.start(), games)
+    assert folded(run).system == system.fold(system.start(), votes_of(games))
     assert run.counted == 3
     assert (folded(run).bad, folded(run).skipped) == (1, 1)
 
@@ -123,7 +124,7 @@ def test_excluding_a_vote_already_folded_replays_without_it(log, metric: str) ->
     votes = log_module.read_votes(log_module.Slice("", "people"), 0, [vote.number]).votes
     games = [one.game() for one in votes if one.outcome.counts]
     assert len(games) == after["counted"]
-    assert after["state"]["system"] == SYSTEMS[metric].fold(SYSTEMS[metric].start(), games)
+    assert after["state"]["system"] == SYSTEMS[metric].fold(SYSTEMS[metric].start(), votes_of(games))
     assert content(rebuild(metric)) == after
 
 
