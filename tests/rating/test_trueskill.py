@@ -12,6 +12,7 @@ from rating.errors import GameError
 from rating.game import Game
 from rating.outcomes import parse_outcome
 from rating.trueskill import TrueSkillSystem
+from rating.votes import votes_of
 
 MU, SIGMA, BETA = 25.0, 25 / 3, 25 / 6
 
@@ -22,7 +23,7 @@ def game(seats: str, outcome: str, poll: str = "duel") -> Game:
 
 def fold(*games: Game) -> dict[str, list[float]]:
     system = TrueSkillSystem()
-    return system.fold(system.start(), games)["ratings"]
+    return system.fold(system.start(), votes_of(games))["ratings"]
 
 
 def test_duel_without_draws_or_dynamics() -> None:
@@ -95,7 +96,7 @@ def test_certainty_grows_without_end_for_what_does_not_change() -> None:
 
 def test_value_is_the_conservative_score() -> None:
     system = TrueSkillSystem()
-    one = system.standings(system.fold(system.start(), [game("ab", "1")]))["a"]
+    one = system.standings(system.fold(system.start(), votes_of([game("ab", "1")])))["a"]
     assert one.mu is not None
     assert one.sigma is not None
     assert one.value == pytest.approx(one.mu - 3 * one.sigma)
@@ -112,11 +113,11 @@ def test_a_draw_beyond_belief_is_an_error_that_names_it() -> None:
     system = TrueSkillSystem()
     far = {"ratings": {"a": [0.0, 0.1], "b": [1e6, 0.1]}}
     with pytest.raises(GameError, match="a draw between a and b"):
-        system.fold(far, [game("ab", "1=2", "fixed")])
+        system.fold(far, votes_of([game("ab", "1=2", "fixed")]))
 
 
 def test_a_win_beyond_belief_moves_both_and_stays_finite() -> None:
-    state = TrueSkillSystem().fold({"ratings": {"a": [0.0, 1.0], "b": [1e4, 1.0]}}, [game("ab", "1")])
+    state = TrueSkillSystem().fold({"ratings": {"a": [0.0, 1.0], "b": [1e4, 1.0]}}, votes_of([game("ab", "1")]))
     (a, _), (b, _) = state["ratings"]["a"], state["ratings"]["b"]
     assert 0 < a < b < 1e4
     assert json.loads(json.dumps(state)) == state
