@@ -31,3 +31,11 @@ class StateError(RatingError):
 
 class WorldError(RatingError):
     """A simulated world that cannot be, or that does not fit the votes it is to answer."""
+
+
+class SliceError(RatingError):
+    """Slices of time that are not in order or do not hold every vote."""
+
+
+class LineageError(RatingError):
+    """A training run's epochs that make no walk: one named twice, or not a number."""
