@@ -39,3 +39,7 @@ class SliceError(RatingError):
 
 class LineageError(RatingError):
     """A training run's epochs that make no walk: one named twice, or not a number."""
+
+
+class MatchupError(RatingError):
+    """A matchup that cannot be chosen: too few contestants, or numbers out of range."""
