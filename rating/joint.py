@@ -1,0 +1,250 @@
+"""The order-free joint likelihood of all votes: strengths from duels, draws, picks and rankings in one fit.
+
+Maximum likelihood by Newton's method on counts of identical stages; terms, formula and sources in docs/joint.md.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rating.errors import RatingError, StateError
+from rating.graph import vote_state
+from rating.likelihood import (
+    Likelihood,
+    completed,
+    derivatives,
+    draw_slope,
+    frames,
+    gauge,
+    likelihood_of,
+    log_draw_factor,
+    log_softmax,
+    maximise,
+)
+from rating.stages import Draws, Stages, Ties, stages, term_names
+from rating.votes import Votes
+
+IDENTIFIED = 1e-8  # share of its information that a term must keep once all other parameters are free
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The gradient of each vote's log likelihood, as coordinates; entries of the same vote and parameter add up.
+
+    `vote` indexes the votes, `parameter` the parameters of the fit, `value` is in
+    1/nat. Votes that are not counted have none.
+    """
+
+    vote: NDArray[np.intp]
+    parameter: NDArray[np.intp]
+    value: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class JointFit:
+    """Strengths and terms at the maximum of the likelihood.
+
+    `parameters` (p names): the n contestants, then the terms. `estimate` (p,) in nat: log-strengths theta with mean 0
+    over those that took part (`took_part` (n,); nan for the others), then the terms. 400/ln 10 Elo points are one nat.
+    `information` (p, p) is minus the Hessian; its rows of contestants that took no part are 0. `ridge` is the sd of the
+    prior of theta, which is then part of `information` but not of `log_likelihood`.
+    """
+
+    contestants: tuple[str, ...]
+    took_part: NDArray[np.bool_]
+    parameters: tuple[str, ...]
+    estimate: NDArray[np.float64]
+    information: NDArray[np.float64]
+    log_likelihood: float
+    iterations: int
+    ties: Ties = "davidson"
+    ridge: float | None = None
+
+    @property
+    def terms(self) -> dict[str, int]:
+        """The place of each term among the parameters."""
+        n = len(self.contestants)
+        return {name: n + at for at, name in enumerate(self.parameters[n:])}
+
+    def covariance(self) -> NDArray[np.float64]:
+        """(p, p) the pseudo-inverse of the information: the covariance of the estimate with theta's mean held at 0.
+
+        Rows and columns of contestants that took no part are 0.
+        """
+        along = gauge(self.information, self.took_part)
+        n, length = len(self.contestants), along @ along
+        inverse = np.linalg.inv(completed(self.information, self.took_part))
+        # The common shift: an eigenvector of the information, of value 0, or 1/ridge**2 with a prior.
+        curvature = along @ self.information @ along / length
+        inverse -= np.outer(along, along) / length / (length + curvature)
+        inverse[np.arange(n), np.arange(n)] -= ~self.took_part
+        return np.asarray(inverse)
+
+    def scores(self, votes: Votes) -> Scores:
+        """The gradient of the log likelihood of each counted vote at the estimate.
+
+        Contestants and polls are matched by name. Entries of votes that seat somebody the fit does not know are nan.
+        """
+        batches, draws = self._stages(votes)
+        entries = [_stage_scores(batch, self._padded) for batch in batches]
+        for drawn in draws:
+            slope = draw_slope(self.estimate[drawn.margin])
+            entries.append((drawn.vote, np.full_like(drawn.vote, drawn.margin), np.full(len(drawn.vote), slope)))
+        vote = np.concatenate([np.empty(0, np.intp), *(entry[0] for entry in entries)])
+        parameter = np.concatenate([np.empty(0, np.intp), *(entry[1] for entry in entries)])
+        value = np.concatenate([np.empty(0), *(entry[2] for entry in entries)])
+        known = parameter < len(self.parameters)
+        return Scores(vote[known], parameter[known], value[known])
+
+    def log_probability(self, votes: Votes) -> NDArray[np.float64]:
+        """(N,) the log probability of each vote's outcome, given its seats.
+
+        nan for votes that are not counted or seat somebody the fit does not know; -inf for a tie in a poll
+        that had none of that size. A draw under ties="half" has no probability: it gets the mean
+        log probability of the two wins.
+        """
+        value = np.where(votes.counted, 0.0, np.nan)
+        batches, draws = self._stages(votes)
+        for batch in batches:
+            index, frame = frames(batch, len(self._padded))
+            with np.errstate(invalid="ignore"):
+                table = log_softmax(self._padded[index] @ batch.design.T)
+            of_row = np.where(batch.chosen < 0, -np.inf, table[frame, batch.chosen])
+            # A vote has at most one stage in a batch, so plain indexing adds up.
+            value[batch.vote] += batch.share * np.where(np.isnan(table[frame, 0]), np.nan, of_row)
+        for drawn in draws:
+            value[drawn.vote] += log_draw_factor(self.estimate[drawn.margin])
+        return value
+
+    @property
+    def _padded(self) -> NDArray[np.float64]:
+        """The estimate and a place for everybody the fit does not know."""
+        return np.append(self.estimate, np.nan)
+
+    def _stages(self, votes: Votes) -> tuple[list[Stages], list[Draws]]:
+        place = {name: at for at, name in enumerate(self.contestants)}
+        codes = np.array([place.get(name, len(self.parameters)) for name in votes.contestants], dtype=np.intp)
+        return stages(votes, votes.counted, codes, self.terms, self.ties)
+
+
+def fit_joint(
+    votes: Votes,
+    *,
+    ties: Ties = "davidson",
+    left_seat: bool = True,
+    weights: NDArray[np.float64] | None = None,
+    start: NDArray[np.float64] | None = None,
+    ridge: float | None = None,
+) -> JointFit:
+    """Fit strengths and terms to the counted votes by maximum likelihood.
+
+    `ties`: "davidson", "rao-kupper" (duels; ties among more stay Davidson-Luce) or "half" (a draw in a duel is half a
+    win each). `left_seat` adds a bonus of the first seat for each poll that can tell it from the contestants.
+    `weights` (N,) >= 0 count each vote that many times. `start` is a former estimate: its strengths are used, and its
+    terms where their number is the same. `ridge` is the sd in nat of a Gaussian prior of theta around 0.
+
+    Raises StateError where the votes of positive weight determine no estimate: none, all draws, disconnected, separated
+    (with a ridge only: none, or a term that runs away).
+    """
+    counted = votes.counted if weights is None else _weighted(votes, weights)
+    _check_state(votes, counted, ridge)
+    n = len(votes.contestants)
+    names = term_names(votes, counted, ties, left_seat)
+    unseated = np.zeros(n + 1, dtype=bool)
+    unseated[votes.seats[counted]] = True
+    took_part = unseated[:n]
+    likelihood = _likelihood(votes, counted, names, ties, weights)
+    unidentified = _unidentified(likelihood, names, took_part)
+    if unidentified:
+        names = [name for name in names if name not in unidentified]
+        likelihood = _likelihood(votes, counted, names, ties, weights)
+    parameters = (*votes.contestants, *names)
+    weight = 1.0 if weights is None else float(weights[counted].mean())
+    precision = 0.0 if ridge is None else ridge**-2
+    first = _start(names, n, start)
+    estimate, there, iterations = maximise(likelihood, first, took_part, precision, parameters, weight)
+    estimate[:n] -= estimate[:n][took_part].mean()
+    estimate[:n][~took_part] = np.nan
+    there.information[np.arange(n), np.arange(n)] += np.where(took_part, precision, 0.0)
+    return JointFit(
+        contestants=votes.contestants,
+        took_part=took_part,
+        parameters=parameters,
+        estimate=estimate,
+        information=there.information,
+        log_likelihood=there.value,
+        iterations=iterations,
+        ties=ties,
+        ridge=ridge,
+    )
+
+
+def _weighted(votes: Votes, weights: NDArray[np.float64]) -> NDArray[np.bool_]:
+    if weights.shape != (len(votes),) or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise RatingError(f"weights must be {len(votes)} finite numbers of 0 or more, one for each vote")
+    return np.asarray(votes.counted & (weights > 0))
+
+
+def _check_state(votes: Votes, counted: NDArray[np.bool_], ridge: float | None) -> None:
+    if counted.sum() != votes.counted.sum():
+        votes = replace(votes, ids=(), extra={}).take(counted)
+    state = vote_state(votes)
+    if state.name == "no-votes" or (ridge is None and state.name != "ok"):
+        raise StateError(state.message)
+
+
+def _likelihood(
+    votes: Votes, counted: NDArray[np.bool_], names: list[str], ties: Ties, weights: NDArray[np.float64] | None
+) -> Likelihood:
+    n = len(votes.contestants)
+    terms = {name: n + at for at, name in enumerate(names)}
+    batches, draws = stages(votes, counted, np.arange(n), terms, ties)
+    return likelihood_of(batches, draws, n + len(names), weights)
+
+
+def _start(names: list[str], n: int, start: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Everybody equal, no bonus, ties as likely as wins; or a former estimate as far as it fits."""
+    first = np.concatenate([np.zeros(n), [0.5 if name.startswith("margin:") else 0.0 for name in names]])
+    if start is not None:
+        known = len(first) if len(start) == len(first) else n
+        first[:known] = np.nan_to_num(start[:known])
+    return first
+
+
+def _unidentified(likelihood: Likelihood, names: list[str], took_part: NDArray[np.bool_]) -> set[str]:
+    """The left seats that the votes cannot tell from the strengths, such as where one contestant always sat first.
+
+    A term is identified where its information, once all others are free (the Schur complement), is not lost. The
+    null space does not depend on where we look, so look at the start.
+    """
+    n = len(took_part)
+    left = n + np.flatnonzero([name.startswith("left:") for name in names])
+    if not len(left):
+        return set()
+    information = derivatives(likelihood, _start(names, n, None)).information
+    others = np.setdiff1d(np.arange(len(information)), left)
+    rest = completed(information[np.ix_(others, others)], took_part)
+    rest[np.diag_indices_from(rest)] *= 1 + 1e-12  # groups that never met (allowed with a ridge) leave it singular
+    cross = information[np.ix_(others, left)]
+    schur = information[np.ix_(left, left)] - cross.T @ np.linalg.solve(rest, cross)
+    lost = set()
+    for at, place in enumerate(left):
+        if schur[at, at] <= IDENTIFIED * information[place, place]:
+            lost.add(names[place - n])
+        else:
+            schur = schur - np.outer(schur[at], schur[at]) / schur[at, at]
+    return lost
+
+
+def _stage_scores(
+    batch: Stages, estimate: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    """What was chosen less what was expected, for each row and each of its q parameters."""
+    index, frame = frames(batch, len(estimate))
+    design = batch.design
+    expected = np.exp(log_softmax(estimate[index] @ design.T)) @ design
+    rows = batch.chosen >= 0
+    frame, chosen, vote = frame[rows], batch.chosen[rows], batch.vote[rows]
+    value = batch.share * (design[chosen] - expected[frame])
+    return np.repeat(vote, design.shape[1]), index[frame].ravel(), value.ravel()

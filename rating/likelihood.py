@@ -1,0 +1,196 @@
+"""The log likelihood of counted stages with its derivatives, and Newton's method on it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rating.errors import StateError
+from rating.stages import Draws, Stages, distinct
+
+CHUNK = 1 << 15  # frames at once: bounds memory where hardly any two votes are alike
+STEP = 1e-8  # in nat; Newton's steps shrink quadratically, so the one after this is lost in rounding
+RUNAWAY = 0.1  # in nat; a step this large that gains nothing goes on for ever
+GAIN = 1e-6  # in nat for a vote of mean weight
+ITERATIONS = 200
+HALVINGS = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Equal stages counted: C frames (what was available) by A alternatives (what was chosen).
+
+    `index` (C, q) holds the places of the parameters that a frame involves; `design` is (A, q), `counts` (C, A).
+    """
+
+    design: NDArray[np.float64]
+    index: NDArray[np.intp]
+    counts: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Likelihood:
+    """A concave function of p parameters: cells, and draws under Rao-Kupper as (place of the margin, how many)."""
+
+    size: int
+    cells: list[Cells]
+    draws: list[tuple[int, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Derivatives:
+    """The log likelihood at some point, its gradient (p,) and minus its Hessian (p, p)."""
+
+    value: float
+    gradient: NDArray[np.float64]
+    information: NDArray[np.float64]
+
+
+def frames(stage: Stages, size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """(C, q) the parameters of each distinct frame, sorted, and (R,) the frame of each row.
+
+    `size`: all places of members are below it.
+    """
+    frame, example = distinct(list(stage.members.T), size)
+    terms = np.broadcast_to(np.array(stage.terms, dtype=np.intp), (len(example), len(stage.terms)))
+    return np.hstack([stage.members[example], terms]), frame
+
+
+def likelihood_of(
+    batches: Sequence[Stages], draws: Sequence[Draws], size: int, weights: NDArray[np.float64] | None = None
+) -> Likelihood:
+    """Count equal stages; `weights` (N,) by vote. Without weights the votes' order has no influence, not in the last bit."""
+    cells = []
+    for batch in batches:
+        index, frame = frames(batch, size)
+        key = frame * len(batch.design) + batch.chosen
+        counts = np.bincount(key, None if weights is None else weights[batch.vote], len(index) * len(batch.design))
+        shared = np.asarray(batch.share * counts.reshape(len(index), -1), dtype=np.float64)
+        cells.append(Cells(batch.design, index, shared))
+    totals = [(drawn.margin, len(drawn.vote) if weights is None else weights[drawn.vote].sum()) for drawn in draws]
+    return Likelihood(size, cells, [(margin, float(total)) for margin, total in totals])
+
+
+def derivatives(likelihood: Likelihood, at: NDArray[np.float64]) -> Derivatives:
+    """Value, gradient and information at a point (p,); the value is -inf where a margin is not positive."""
+    p = likelihood.size
+    value, gradient, flat = 0.0, np.zeros(p), np.zeros(p * p)
+    for cells in likelihood.cells:
+        design = cells.design
+        products = (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
+        for start in range(0, len(cells.index), CHUNK):
+            index, counts = cells.index[start : start + CHUNK], cells.counts[start : start + CHUNK]
+            log_p = log_softmax(at[index] @ design.T)
+            value += float((counts * log_p).sum())
+            total = counts.sum(axis=1, keepdims=True)
+            expected = total * np.exp(log_p)
+            gradient += np.bincount(index.ravel(), ((counts - expected) @ design).ravel(), p)
+            mean = expected @ design
+            spread = (expected @ products).reshape(*index.shape, -1) - mean[:, :, None] * (mean / total)[:, None, :]
+            pairs = index[:, :, None] * p + index[:, None, :]
+            flat += np.bincount(pairs.ravel(), spread.ravel(), p * p)
+    information = flat.reshape(p, p)
+    for margin, count in likelihood.draws:
+        if at[margin] <= 0:
+            return Derivatives(-np.inf, gradient, information)
+        value += count * float(log_draw_factor(at[margin]))
+        gradient[margin] += count * draw_slope(at[margin])
+        information[margin, margin] += count / np.sinh(at[margin]) ** 2
+    return Derivatives(value, gradient, information)
+
+
+def log_softmax(utility: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(C, A) log probabilities of the alternatives in each row."""
+    utility = utility - utility.max(axis=1, keepdims=True)
+    return np.asarray(utility - np.log(np.exp(utility).sum(axis=1, keepdims=True)))
+
+
+def log_draw_factor(margin: float) -> float:
+    """log(exp(2 margin) - 1), without overflow."""
+    return float(2 * margin + np.log(-np.expm1(-2 * margin)))
+
+
+def draw_slope(margin: float) -> float:
+    """The derivative of `log_draw_factor`."""
+    return float(-2 / np.expm1(-2 * margin))
+
+
+def gauge(information: NDArray[np.float64], took_part: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(p,) a vector along the direction that no vote informs of: all strengths alike; scaled like the information."""
+    n = len(took_part)
+    scale = np.diagonal(information)[:n][took_part].mean()
+    along = np.zeros(len(information))
+    along[:n][took_part] = np.sqrt(scale / np.count_nonzero(took_part))
+    return along
+
+
+def completed(information: NDArray[np.float64], took_part: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The information made regular: the common shift held, contestants that took no part held."""
+    along = gauge(information, took_part)
+    idle = np.zeros(len(information))
+    idle[: len(took_part)] = ~took_part
+    return np.asarray(information + np.outer(along, along) + np.diag(idle))
+
+
+def maximise(
+    likelihood: Likelihood,
+    start: NDArray[np.float64],
+    took_part: NDArray[np.bool_],
+    precision: float,
+    names: Sequence[str],
+    weight: float,
+) -> tuple[NDArray[np.float64], Derivatives, int]:
+    """Newton's method with step halving: the maximum, the derivatives of the likelihood there, the iterations.
+
+    `took_part` (n,) for the first n parameters, the strengths; `precision` is that of their prior around 0; `weight` is
+    the mean weight of a vote. Raises StateError naming the parameters that run away to infinity.
+    """
+    prior = np.zeros(likelihood.size)
+    prior[: len(took_part)] = precision
+    at, here = start, derivatives(likelihood, start)
+    for iteration in range(1, ITERATIONS + 1):
+        gradient = here.gradient - prior * at
+        try:
+            step = np.asarray(np.linalg.solve(completed(here.information + np.diag(prior), took_part), gradient))
+        except np.linalg.LinAlgError:
+            break
+        longest = np.abs(step).max()
+        if longest > RUNAWAY and gradient @ step < GAIN * weight:
+            break
+        if longest < STEP:
+            at = at + step
+            return at, derivatives(likelihood, at), iteration
+        at, here = _uphill(likelihood, prior, at, here, step)
+    raise StateError(
+        _runaway(names, np.abs(gradient / np.maximum(np.diagonal(here.information), 1e-300)), len(took_part))
+    )
+
+
+def _uphill(
+    likelihood: Likelihood,
+    prior: NDArray[np.float64],
+    at: NDArray[np.float64],
+    here: Derivatives,
+    step: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], Derivatives]:
+    """The first of step, step/2, step/4… that does not lower the objective beyond rounding."""
+    floor = here.value - prior @ at**2 / 2 - 1e-12 * abs(here.value)
+    for _ in range(HALVINGS):
+        there = at + step
+        found = derivatives(likelihood, there)
+        if found.value - prior @ there**2 / 2 >= floor:
+            return there, found
+        step = step / 2
+    return at, here
+
+
+def _runaway(names: Sequence[str], speed: NDArray[np.float64], contestants: int) -> str:
+    """Which parameters have no finite estimate; the terms, unless only contestants run."""
+    running = np.flatnonzero(speed >= speed.max() / 2).tolist()
+    terms = [names[at] for at in running if at >= contestants]
+    shown = terms or [names[at] for at in running[:3]]
+    return (
+        f"separated: the votes give {', '.join(shown)} no finite estimate, as one outcome always came with it. Collect "
+        "more votes, or leave the term out."
+    )
