@@ -5,7 +5,10 @@ from rating.errors import UnknownMetricError
 from rating.system import RatingSystem
 from rating.trueskill import TrueSkillSystem
 
-SYSTEMS: dict[str, RatingSystem] = {system.metric: system for system in (TrueSkillSystem(), EloSystem())}
+SYSTEMS: dict[str, RatingSystem] = {
+    system.metric: system
+    for system in (TrueSkillSystem(), EloSystem(), EloSystem(metric="elo-twa", ranked_by="average"))
+}
 
 
 def rating_system(metric: str) -> RatingSystem:

@@ -14,7 +14,7 @@ class Estimate:
     """What a system says about one contestant.
 
     `value` ranks the contestants, more is better. `low` and `high` bound a 95 % interval where the system has one;
-    `mu` and `sigma` are the belief behind it.
+    `mu` and `sigma` are the belief behind it; `average` is the time-weighted average of a rating that wanders.
     """
 
     value: float
@@ -22,6 +22,7 @@ class Estimate:
     high: float | None = None
     mu: float | None = None
     sigma: float | None = None
+    average: float | None = None
 
 
 class RatingSystem(Protocol):

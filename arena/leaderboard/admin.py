@@ -44,6 +44,18 @@ class RatingRunAdmin(ReadOnlyAdmin):
 class StandingAdmin(ReadOnlyAdmin):
     """The rows of each board."""
 
-    list_display = ("rating_run", "rank", "contestant", "value", "low", "high", "votes", "wins", "losses", "draws")
+    list_display = (
+        "rating_run",
+        "rank",
+        "contestant",
+        "value",
+        "average",
+        "low",
+        "high",
+        "votes",
+        "wins",
+        "losses",
+        "draws",
+    )
     list_filter = ("rating_run",)
     list_select_related = ("rating_run", "contestant__checkpoint")

@@ -39,6 +39,7 @@ class Standing(models.Model):
     high = models.FloatField(null=True, blank=True)
     mu = models.FloatField(null=True, blank=True)
     sigma = models.FloatField(null=True, blank=True)
+    average = models.FloatField(null=True, blank=True, help_text="Time-weighted average of a rating that wanders.")
     votes = models.PositiveIntegerField(default=0)
     wins = models.PositiveIntegerField(default=0)
     losses = models.PositiveIntegerField(default=0)

@@ -54,6 +54,8 @@ class Row:
 
     `checkpoint` is the first 12 digits of its content hash. `change` is what it gained on the latest earlier epoch of
     its run, `previous_epoch`, in mu (TrueSkill) or in value, give or take `change_error` (95 %, TrueSkill only).
+    `average` is the time-weighted average of an Elo rating, `order_sd` how far another order of the votes would move
+    the value.
     """
 
     rank: int | None
@@ -67,6 +69,7 @@ class Row:
     high: float | None
     mu: float | None
     sigma: float | None
+    average: float | None
     order_sd: float | None
     previous_epoch: int | None
     change: float | None
@@ -172,6 +175,7 @@ def _row(
         high=standing.high,
         mu=standing.mu,
         sigma=standing.sigma,
+        average=standing.average,
         order_sd=order_sd.get(str(contestant.pk)) if standing.rank else None,
         previous_epoch=previous_epoch,
         change=change,

@@ -12,7 +12,7 @@ from arena.polls.models import Poll
 from arena.votes.models import Vote, Voter
 from rating.registry import SYSTEMS
 
-TITLES = {"trueskill": "TrueSkill", "elo": "Elo"}
+TITLES = {"trueskill": "TrueSkill", "elo": "Elo", "elo-twa": "Elo average"}
 
 
 @require_safe
@@ -38,7 +38,7 @@ def one_board(request: HttpRequest, metric: str, kind: str | None = None) -> Htt
 
 
 def _context(found: Board) -> dict[str, object]:
-    return {"head": found.head, "chart": chart(found.rows), "is_elo": found.head.metric == "elo"}
+    return {"head": found.head, "chart": chart(found.rows), "is_elo": found.head.metric in {"elo", "elo-twa"}}
 
 
 def _tabs(found: Board) -> dict[str, object]:

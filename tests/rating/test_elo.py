@@ -66,7 +66,7 @@ def test_k_and_the_first_rating_are_explicit() -> None:
     assert fold(game("ab", "1"), k=4) == {"a": 1502.0, "b": 1498.0}
     system = EloSystem(k=16, initial=1000)
     assert system.fold(system.start(), votes_of([game("ab", "2")]))["ratings"] == {"a": 992.0, "b": 1008.0}
-    assert system.methodology == "elo/1 k=16 initial=1000"
+    assert system.methodology == "elo/2 k=16 initial=1000 average=half of votes"
 
 
 def test_order_sd_of_two_votes_is_arithmetic() -> None:

@@ -112,7 +112,7 @@ def test_the_better_contestant_ends_above(metric: str) -> None:
 
 
 def test_an_unknown_metric_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownMetricError, match="no metric 'glicko'; known: trueskill, elo"):
+    with pytest.raises(UnknownMetricError, match="no metric 'glicko'; known: trueskill, elo, elo-twa"):
         rating_system("glicko")
 
 

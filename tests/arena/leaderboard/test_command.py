@@ -77,7 +77,7 @@ def test_rebuild_replays_and_prints_the_same(log) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--metric", "glicko"], "known: trueskill, elo"),
+        (["--metric", "glicko"], "known: trueskill, elo, elo-twa"),
         (["--poll", "quartet"], "known: fixed, duel, ffa"),
         (["--population", "robots"], "known: people, simulated"),
         (["--format", "yaml"], "invalid choice"),

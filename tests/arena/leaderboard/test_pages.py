@@ -76,7 +76,7 @@ def test_simulated_voters_have_a_tab_only_once_they_voted_and_a_notice(client: C
 @pytest.mark.parametrize(
     ("path", "known"),
     [
-        ("/boards/glicko/", "trueskill, elo"),
+        ("/boards/glicko/", "trueskill, elo, elo-twa"),
         ("/boards/elo/quartet/", "fixed, duel, ffa"),
         ("/boards/elo/?population=robots", "people, simulated"),
     ],

@@ -26,7 +26,20 @@ def content(run: RatingRun) -> dict[str, object]:
     """Everything stored about a board but when, with its standings."""
     stored = RatingRun.objects.get(pk=run.pk)
     rows = Standing.objects.filter(rating_run=run).order_by("contestant_id")
-    names = ("contestant_id", "rank", "value", "low", "high", "mu", "sigma", "votes", "wins", "losses", "draws")
+    names = (
+        "contestant_id",
+        "rank",
+        "value",
+        "low",
+        "high",
+        "mu",
+        "sigma",
+        "average",
+        "votes",
+        "wins",
+        "losses",
+        "draws",
+    )
     return {name: getattr(stored, name) for name in KEPT} | {"rows": list(rows.values_list(*names))}
 
 
@@ -182,7 +195,7 @@ def test_an_unreadable_vote_is_named_and_nothing_is_stored(log, outcome: str, co
 
 
 def test_an_unknown_metric_is_refused(log) -> None:
-    with pytest.raises(UnknownMetricError, match="known: trueskill, elo"):
+    with pytest.raises(UnknownMetricError, match="known: trueskill, elo, elo-twa"):
         refresh("glicko")
 
 

@@ -13,7 +13,7 @@ from arena.leaderboard.table import Board, Row, UnknownBoardError, board
 from rating.registry import SYSTEMS
 
 every_metric = pytest.mark.parametrize("metric", sorted(SYSTEMS))
-NUMBERS = ("rank", "value", "low", "high", "mu", "sigma", "order_sd", "change", "change_error")
+NUMBERS = ("rank", "value", "low", "high", "mu", "sigma", "average", "order_sd", "change", "change_error")
 
 
 def without_numbers(found: Board) -> bool:
@@ -149,7 +149,7 @@ def test_an_epoch_is_set_against_the_latest_rated_one_before_it(log) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("glicko", None), "no metric 'glicko'; known: trueskill, elo"),
+        (("glicko", None), "no metric 'glicko'; known: trueskill, elo, elo-twa"),
         (("elo", "quartet"), "no poll 'quartet'; known: fixed, duel, ffa"),
         (("elo", ""), "no poll ''; known"),
         (("elo", None, "robots"), "no population 'robots'; known: people, simulated"),

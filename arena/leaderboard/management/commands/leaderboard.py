@@ -15,6 +15,7 @@ from rich.table import Table
 from arena.leaderboard.log import ReplayError
 from arena.leaderboard.replay import rebuild
 from arena.leaderboard.table import Board, Row, UnknownBoardError, board
+from rating.registry import SYSTEMS
 
 PIPED_WIDTH = 160
 
@@ -26,7 +27,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The board to print, and how."""
-        parser.add_argument("--metric", default="trueskill", help="trueskill (default) or elo")
+        parser.add_argument("--metric", default="trueskill", help=f"{', '.join(SYSTEMS)}; trueskill without it")
         parser.add_argument("--poll", help="fixed, duel or ffa; all polls together without it")
         parser.add_argument("--population", default="people", help="people (default) or simulated; never both")
         parser.add_argument("--format", default="table", choices=["table", "csv", "json"])
@@ -67,20 +68,24 @@ class Command(BaseCommand):
 def _table(found: Board) -> Table:
     head = found.head
     table = Table(title=f"{head.metric}, {head.poll or 'all polls'}, {head.population}")
-    spread = "by order" if head.metric == "elo" else "95 %"
-    for name in ("rank", "contestant", "run", "epoch", "value", spread, "gain", "votes", "W", "L", "D"):
+    averaged = any(row.average is not None for row in found.rows)
+    spread = "95 %" if any(row.low is not None for row in found.rows) else "by order"
+    shown = ["value", "average", spread] if averaged else ["value", spread]
+    for name in ("rank", "contestant", "run", "epoch", *shown, "gain", "votes", "W", "L", "D"):
         table.add_column(name, justify="left" if name in {"contestant", "run"} else "right", overflow="fold")
     for row in found.rows:
-        table.add_row(*_cells(row), style="dim" if row.provisional else "")
+        table.add_row(*_cells(row, averaged), style="dim" if row.provisional else "")
     return table
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: Row, averaged: bool) -> list[str]:
     value = "" if row.value is None else f"{row.value:.1f}"
     gain = "" if row.change is None else f"{row.change:+.1f}"
     error = "" if row.change_error is None else f" ± {row.change_error:.1f}"
     counts = [str(count) for count in (row.votes, row.wins, row.losses, row.draws)]
-    return [str(row.rank or "-"), row.contestant, row.run, str(row.epoch), value, _spread(row), gain + error, *counts]
+    average = [] if not averaged else ["" if row.average is None else f"{row.average:.1f}"]
+    shown = [value, *average, _spread(row)]
+    return [str(row.rank or "-"), row.contestant, row.run, str(row.epoch), *shown, gain + error, *counts]
 
 
 def _spread(row: Row) -> str:
