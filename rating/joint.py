@@ -3,11 +3,12 @@
 Maximum likelihood by Newton's method on counts of identical stages; terms, formula and sources in docs/joint.md.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rating.distinct import distinct_duels
 from rating.errors import RatingError, StateError
 from rating.graph import vote_state
 from rating.likelihood import (
@@ -91,11 +92,11 @@ class JointFit:
         for drawn in draws:
             slope = draw_slope(self.estimate[drawn.margin])
             entries.append((drawn.vote, np.full_like(drawn.vote, drawn.margin), np.full(len(drawn.vote), slope)))
-        vote = np.concatenate([np.empty(0, np.intp), *(entry[0] for entry in entries)])
-        parameter = np.concatenate([np.empty(0, np.intp), *(entry[1] for entry in entries)])
-        value = np.concatenate([np.empty(0), *(entry[2] for entry in entries)])
-        known = parameter < len(self.parameters)
-        return Scores(vote[known], parameter[known], value[known])
+        if len(entries) == 1:
+            return Scores(*entries[0])
+        empty = np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
+        vote, parameter, value = (np.concatenate(column) for column in zip(empty, *entries, strict=True))
+        return Scores(vote, parameter, value)
 
     def log_probability(self, votes: Votes) -> NDArray[np.float64]:
         """(N,) the log probability of each vote's outcome, given its seats.
@@ -125,7 +126,7 @@ class JointFit:
     def _stages(self, votes: Votes) -> tuple[list[Stages], list[Draws]]:
         place = {name: at for at, name in enumerate(self.contestants)}
         codes = np.array([place.get(name, len(self.parameters)) for name in votes.contestants], dtype=np.intp)
-        return stages(votes, votes.counted, codes, self.terms, self.ties)
+        return stages(votes, codes, self.terms, self.ties)
 
 
 def fit_joint(
@@ -148,19 +149,20 @@ def fit_joint(
     (with a ridge only: none, or a term that runs away).
     """
     counted = votes.counted if weights is None else _weighted(votes, weights)
-    _check_state(votes, counted, ridge)
+    weight = 1.0 if weights is None else float(weights[counted].sum() / max(counted.sum(), 1))
+    votes, weights = distinct_duels(votes, counted, weights)
+    _check_state(votes, ridge)
     n = len(votes.contestants)
-    names = term_names(votes, counted, ties, left_seat)
-    unseated = np.zeros(n + 1, dtype=bool)
-    unseated[votes.seats[counted]] = True
-    took_part = unseated[:n]
-    likelihood = _likelihood(votes, counted, names, ties, weights)
+    names = term_names(votes, ties, left_seat)
+    seated = np.zeros(n + 1, dtype=bool)
+    seated[votes.seats] = True
+    took_part = seated[:n]
+    likelihood = _likelihood(votes, names, ties, weights)
     unidentified = _unidentified(likelihood, names, took_part)
     if unidentified:
         names = [name for name in names if name not in unidentified]
-        likelihood = _likelihood(votes, counted, names, ties, weights)
+        likelihood = _likelihood(votes, names, ties, weights)
     parameters = (*votes.contestants, *names)
-    weight = 1.0 if weights is None else float(weights[counted].mean())
     precision = 0.0 if ridge is None else ridge**-2
     first = _start(names, n, start)
     estimate, there, iterations = maximise(likelihood, first, took_part, precision, parameters, weight)
@@ -186,20 +188,16 @@ def _weighted(votes: Votes, weights: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(votes.counted & (weights > 0))
 
 
-def _check_state(votes: Votes, counted: NDArray[np.bool_], ridge: float | None) -> None:
-    if counted.sum() != votes.counted.sum():
-        votes = replace(votes, ids=(), extra={}).take(counted)
+def _check_state(votes: Votes, ridge: float | None) -> None:
     state = vote_state(votes)
     if state.name == "no-votes" or (ridge is None and state.name != "ok"):
         raise StateError(state.message)
 
 
-def _likelihood(
-    votes: Votes, counted: NDArray[np.bool_], names: list[str], ties: Ties, weights: NDArray[np.float64] | None
-) -> Likelihood:
+def _likelihood(votes: Votes, names: list[str], ties: Ties, weights: NDArray[np.float64]) -> Likelihood:
     n = len(votes.contestants)
     terms = {name: n + at for at, name in enumerate(names)}
-    batches, draws = stages(votes, counted, np.arange(n), terms, ties)
+    batches, draws = stages(votes, np.arange(n), terms, ties)
     return likelihood_of(batches, draws, n + len(names), weights)
 
 
@@ -246,5 +244,9 @@ def _stage_scores(
     expected = np.exp(log_softmax(estimate[index] @ design.T)) @ design
     rows = batch.chosen >= 0
     frame, chosen, vote = frame[rows], batch.chosen[rows], batch.vote[rows]
-    value = batch.share * (design[chosen] - expected[frame])
-    return np.repeat(vote, design.shape[1]), index[frame].ravel(), value.ravel()
+    residual = (batch.share * (design - expected[:, None, :])).reshape(-1, design.shape[1])
+    parameter = np.take(index, frame, axis=0).ravel()
+    value = np.take(residual, frame * len(design) + chosen, axis=0).ravel()
+    vote = np.repeat(vote, design.shape[1])
+    known = parameter < len(estimate) - 1
+    return (vote, parameter, value) if known.all() else (vote[known], parameter[known], value[known])

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rating.distinct import distinct
 from rating.errors import StateError
-from rating.stages import Draws, Stages, distinct
+from rating.stages import Draws, Stages
 
-CHUNK = 1 << 15  # frames at once: bounds memory where hardly any two votes are alike
+CHUNK = 1 << 12  # frames at once: what is computed for them stays in the cache
 STEP = 1e-8  # in nat; Newton's steps shrink quadratically, so the one after this is lost in rounding
 RUNAWAY = 0.1  # in nat; a step this large that gains nothing goes on for ever
 GAIN = 1e-6  # in nat for a vote of mean weight
@@ -58,18 +59,21 @@ def frames(stage: Stages, size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]
 
 
 def likelihood_of(
-    batches: Sequence[Stages], draws: Sequence[Draws], size: int, weights: NDArray[np.float64] | None = None
+    batches: Sequence[Stages], draws: Sequence[Draws], size: int, weights: NDArray[np.float64]
 ) -> Likelihood:
-    """Count equal stages; `weights` (N,) by vote. Without weights the votes' order has no influence, not in the last bit."""
+    """Count equal stages; `weights` (N,) by vote.
+
+    With whole weights the order of the votes has no influence, to the bit: sums of whole numbers are exact.
+    """
     cells = []
     for batch in batches:
         index, frame = frames(batch, size)
         key = frame * len(batch.design) + batch.chosen
-        counts = np.bincount(key, None if weights is None else weights[batch.vote], len(index) * len(batch.design))
+        counts = np.bincount(key, weights[batch.vote], len(index) * len(batch.design))
         shared = np.asarray(batch.share * counts.reshape(len(index), -1), dtype=np.float64)
         cells.append(Cells(batch.design, index, shared))
-    totals = [(drawn.margin, len(drawn.vote) if weights is None else weights[drawn.vote].sum()) for drawn in draws]
-    return Likelihood(size, cells, [(margin, float(total)) for margin, total in totals])
+    totals = [(drawn.margin, float(weights[drawn.vote].sum())) for drawn in draws]
+    return Likelihood(size, cells, totals)
 
 
 def derivatives(likelihood: Likelihood, at: NDArray[np.float64]) -> Derivatives:
@@ -78,7 +82,8 @@ def derivatives(likelihood: Likelihood, at: NDArray[np.float64]) -> Derivatives:
     value, gradient, flat = 0.0, np.zeros(p), np.zeros(p * p)
     for cells in likelihood.cells:
         design = cells.design
-        products = (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
+        one, other = np.triu_indices(design.shape[1])
+        products = design[:, one] * design[:, other]
         for start in range(0, len(cells.index), CHUNK):
             index, counts = cells.index[start : start + CHUNK], cells.counts[start : start + CHUNK]
             log_p = log_softmax(at[index] @ design.T)
@@ -87,10 +92,11 @@ def derivatives(likelihood: Likelihood, at: NDArray[np.float64]) -> Derivatives:
             expected = total * np.exp(log_p)
             gradient += np.bincount(index.ravel(), ((counts - expected) @ design).ravel(), p)
             mean = expected @ design
-            spread = (expected @ products).reshape(*index.shape, -1) - mean[:, :, None] * (mean / total)[:, None, :]
-            pairs = index[:, :, None] * p + index[:, None, :]
+            spread = expected @ products - mean[:, one] * (mean / total)[:, other]
+            pairs = index[:, one] * p + index[:, other]
             flat += np.bincount(pairs.ravel(), spread.ravel(), p * p)
     information = flat.reshape(p, p)
+    information += np.triu(information.T, 1) + np.tril(information.T, -1)
     for margin, count in likelihood.draws:
         if at[margin] <= 0:
             return Derivatives(-np.inf, gradient, information)

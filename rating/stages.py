@@ -6,7 +6,7 @@ Turner 2019 for more). Every stage is a multinomial logit: the alternatives are 
 utility of an alternative is its row times the parameters of the members and of the terms.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -63,14 +63,14 @@ class _Block:
         return _Block(self.vote[rows], self.members[rows], self.ranks[rows], self.left)
 
 
-def term_names(votes: Votes, counted: NDArray[np.bool_], ties: Ties, left_seat: bool) -> list[str]:
+def term_names(votes: Votes, ties: Ties, left_seat: bool) -> list[str]:
     """The terms that the counted votes call for, poll by poll.
 
     `tie:POLL` (log nu of Davidson) where two tied, `tie3:POLL` where three did, and so on; `margin:POLL` for the duels
     of a poll with draws under Rao-Kupper; `left:POLL` for the first seat.
     """
     names: list[str] = []
-    for poll, size, vote in _groups(votes, counted):
+    for poll, size, vote in _groups(votes):
         ranks = votes.ranks[vote, :size]
         ranks = ranks[votes.kinds[vote] != PICK]
         tied = [int(t) for t in np.flatnonzero(_tie_sizes(ranks)) if t > 1]
@@ -90,7 +90,6 @@ def tie_name(poll: str, size: int) -> str:
 
 def stages(
     votes: Votes,
-    counted: NDArray[np.bool_],
     codes: NDArray[np.intp],
     terms: Mapping[str, int],
     ties: Ties,
@@ -103,7 +102,7 @@ def stages(
     """
     found: list[Stages] = []
     draws: list[Draws] = []
-    for poll, size, vote in _groups(votes, counted):
+    for poll, size, vote in _groups(votes):
         left = terms.get(f"left:{poll}")
         block = _placed(codes[votes.seats[vote, :size]], votes.ranks[vote, :size], vote, left)
         tied = [(t, terms[tie_name(poll, t)]) for t in range(2, size + 1) if tie_name(poll, t) in terms]
@@ -122,43 +121,22 @@ def stages(
     return found, draws
 
 
-def distinct(columns: Sequence[NDArray[np.intp]], size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Number the distinct rows of columns (R,) with values in [0, size), in lexicographic order.
-
-    Returns the number of each row (R,) and a row for each number.
-    """
-    rows = len(columns[0])
-    key, space = columns[0].astype(np.intp), size
-    for column in columns[1:]:
-        if space * size >= 2**62:
-            key, first = _numbered(key, space)
-            space = len(first)
-        key = key * size + column
-        space *= size
-    if not rows:
-        return key, key
-    return _numbered(key, space)
-
-
-def _numbered(key: NDArray[np.intp], space: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    if space > 4 * len(key) + 4096:
-        _, first, number = np.unique(key, return_index=True, return_inverse=True)
-        return number, first
-    example = np.full(space, -1, np.intp)
-    example[key] = np.arange(len(key))
-    taken = np.flatnonzero(example >= 0)
-    number = np.empty(space, np.intp)
-    number[taken] = np.arange(len(taken))
-    return number[key], example[taken]
-
-
-def _groups(votes: Votes, counted: NDArray[np.bool_]) -> Iterator[tuple[str, int, NDArray[np.intp]]]:
+def _groups(votes: Votes) -> Iterator[tuple[str, int, NDArray[np.intp]]]:
     """(poll, number of seats, votes) of the counted votes."""
+    counted = votes.counted
     most = votes.seats.shape[1] + 1
-    key = votes.poll.astype(np.intp) * most + votes.sizes
+    key = votes.poll.astype(np.intp) * most + _in_rows(votes.seats >= 0)
     for group in np.flatnonzero(np.bincount(key[counted])):
         poll, size = divmod(int(group), most)
         yield votes.polls[poll], size, np.flatnonzero(counted & (key == group))
+
+
+def _in_rows(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """(R,) how many are true in each row; by columns, which numpy adds several times faster."""
+    total = np.zeros(len(mask), np.intp)
+    for column in mask.T:
+        total += column
+    return total
 
 
 def _tie_sizes(ranks: NDArray[np.int16]) -> NDArray[np.bool_]:
@@ -166,7 +144,7 @@ def _tie_sizes(ranks: NDArray[np.int16]) -> NDArray[np.bool_]:
     seats = ranks.shape[1]
     seen = np.zeros(seats + 1, dtype=bool)
     for rank in range(seats):
-        seen |= np.bincount(np.count_nonzero(ranks == rank, axis=1), minlength=seats + 1) > 0
+        seen |= np.bincount(_in_rows(ranks == rank), minlength=seats + 1) > 0
     return seen
 
 
@@ -185,7 +163,7 @@ def _ranking_stages(block: _Block, tied: list[tuple[int, int]]) -> Iterator[Stag
     yield from _first_stages(block, tied)
     for rank in range(1, block.ranks.shape[1]):
         available = block.ranks >= rank
-        shape = 2 * available.sum(axis=1)
+        shape = 2 * _in_rows(available)
         if block.left is not None:
             shape += available[:, 0]
         for wanted in np.flatnonzero(np.bincount(shape, minlength=1)):
