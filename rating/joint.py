@@ -126,7 +126,7 @@ class JointFit:
     def _stages(self, votes: Votes) -> tuple[list[Stages], list[Draws]]:
         place = {name: at for at, name in enumerate(self.contestants)}
         codes = np.array([place.get(name, len(self.parameters)) for name in votes.contestants], dtype=np.intp)
-        return stages(votes, codes, self.terms, self.ties)
+        return stages(votes, votes.counted, codes, self.terms, self.ties)
 
 
 def fit_joint(
@@ -153,7 +153,7 @@ def fit_joint(
     votes, weights = distinct_duels(votes, counted, weights)
     _check_state(votes, ridge)
     n = len(votes.contestants)
-    names = term_names(votes, ties, left_seat)
+    names = term_names(votes, votes.counted, ties, left_seat)
     seated = np.zeros(n + 1, dtype=bool)
     seated[votes.seats] = True
     took_part = seated[:n]
@@ -197,7 +197,7 @@ def _check_state(votes: Votes, ridge: float | None) -> None:
 def _likelihood(votes: Votes, names: list[str], ties: Ties, weights: NDArray[np.float64]) -> Likelihood:
     n = len(votes.contestants)
     terms = {name: n + at for at, name in enumerate(names)}
-    batches, draws = stages(votes, np.arange(n), terms, ties)
+    batches, draws = stages(votes, votes.counted, np.arange(n), terms, ties)
     return likelihood_of(batches, draws, n + len(names), weights)
 
 

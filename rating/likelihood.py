@@ -59,9 +59,9 @@ def frames(stage: Stages, size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]
 
 
 def likelihood_of(
-    batches: Sequence[Stages], draws: Sequence[Draws], size: int, weights: NDArray[np.float64]
+    batches: Sequence[Stages], draws: Sequence[Draws], size: int, weights: NDArray[np.float64] | None = None
 ) -> Likelihood:
-    """Count equal stages; `weights` (N,) by vote.
+    """Count equal stages; `weights` (N,) by vote, 1 each without.
 
     With whole weights the order of the votes has no influence, to the bit: sums of whole numbers are exact.
     """
@@ -69,10 +69,12 @@ def likelihood_of(
     for batch in batches:
         index, frame = frames(batch, size)
         key = frame * len(batch.design) + batch.chosen
-        counts = np.bincount(key, weights[batch.vote], len(index) * len(batch.design))
+        counts = np.bincount(key, None if weights is None else weights[batch.vote], len(index) * len(batch.design))
         shared = np.asarray(batch.share * counts.reshape(len(index), -1), dtype=np.float64)
         cells.append(Cells(batch.design, index, shared))
-    totals = [(drawn.margin, float(weights[drawn.vote].sum())) for drawn in draws]
+    totals = [
+        (drawn.margin, float(len(drawn.vote) if weights is None else weights[drawn.vote].sum())) for drawn in draws
+    ]
     return Likelihood(size, cells, totals)
 
 

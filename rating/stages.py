@@ -63,14 +63,14 @@ class _Block:
         return _Block(self.vote[rows], self.members[rows], self.ranks[rows], self.left)
 
 
-def term_names(votes: Votes, ties: Ties, left_seat: bool) -> list[str]:
+def term_names(votes: Votes, counted: NDArray[np.bool_], ties: Ties, left_seat: bool) -> list[str]:
     """The terms that the counted votes call for, poll by poll.
 
     `tie:POLL` (log nu of Davidson) where two tied, `tie3:POLL` where three did, and so on; `margin:POLL` for the duels
     of a poll with draws under Rao-Kupper; `left:POLL` for the first seat.
     """
     names: list[str] = []
-    for poll, size, vote in _groups(votes):
+    for poll, size, vote in _groups(votes, counted):
         ranks = votes.ranks[vote, :size]
         ranks = ranks[votes.kinds[vote] != PICK]
         tied = [int(t) for t in np.flatnonzero(_tie_sizes(ranks)) if t > 1]
@@ -90,6 +90,7 @@ def tie_name(poll: str, size: int) -> str:
 
 def stages(
     votes: Votes,
+    counted: NDArray[np.bool_],
     codes: NDArray[np.intp],
     terms: Mapping[str, int],
     ties: Ties,
@@ -102,7 +103,7 @@ def stages(
     """
     found: list[Stages] = []
     draws: list[Draws] = []
-    for poll, size, vote in _groups(votes):
+    for poll, size, vote in _groups(votes, counted):
         left = terms.get(f"left:{poll}")
         block = _placed(codes[votes.seats[vote, :size]], votes.ranks[vote, :size], vote, left)
         tied = [(t, terms[tie_name(poll, t)]) for t in range(2, size + 1) if tie_name(poll, t) in terms]
@@ -121,9 +122,8 @@ def stages(
     return found, draws
 
 
-def _groups(votes: Votes) -> Iterator[tuple[str, int, NDArray[np.intp]]]:
+def _groups(votes: Votes, counted: NDArray[np.bool_]) -> Iterator[tuple[str, int, NDArray[np.intp]]]:
     """(poll, number of seats, votes) of the counted votes."""
-    counted = votes.counted
     most = votes.seats.shape[1] + 1
     key = votes.poll.astype(np.intp) * most + _in_rows(votes.seats >= 0)
     for group in np.flatnonzero(np.bincount(key[counted])):
