@@ -1,20 +1,22 @@
 """Draws votes from a world whose strengths are known, to check what the engines make of them (docs/simulation.md)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
+from math import comb
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rating.errors import WorldError
+from rating.joint import JointFit
+from rating.stages import tie_name
 from rating.votes import BAD, DRAW, NOBODY, PICK, RANKING, SKIP, Votes
 
 Answer = Literal["duel", "draws", "pick", "ranking"]
 Noise = Literal["logistic", "normal"]
 Floats = NDArray[np.float64]
-MAX_TIED_SEATS = 6
+MAX_ALTERNATIVES = 1000
 LAST = -1e300  # an empty seat comes after everybody
 
 
@@ -24,15 +26,16 @@ class PollRules:
 
     "duel": one of two is picked. "draws": one of two, or a draw. "pick": the best of several. "ranking": all in order.
     `tie` >= 0 makes draws and ties in rankings: Davidson's nu in a logistic world (1 = two equals draw every third
-    time), the margin in nat within which performances draw in a normal one. `left` (nat) is added to the utility of the
-    first seat. `bad` and `skip` are the shares of votes that call all bad or decline; `share` weighs the poll among the
-    others.
+    time), the margin in nat within which performances draw in a normal one. `larger_ties` are the nu of ties of three,
+    four, …, which do not occur without one. `left` (nat) is added to the utility of the first seat. `bad` and `skip`
+    are the shares of votes that call all bad or decline; `share` weighs the poll among the others.
     """
 
     name: str
     seats: int = 2
     answer: Answer = "duel"
     tie: float = 0.0
+    larger_ties: tuple[float, ...] = ()
     left: float = 0.0
     bad: float = 0.0
     skip: float = 0.0
@@ -41,8 +44,15 @@ class PollRules:
     def __post_init__(self) -> None:
         if self.seats < 2 or (self.seats > 2 and self.answer in ("duel", "draws")):
             raise WorldError(f"poll {self.name!r}: {self.answer} with {self.seats} seats; duels and draws take two")
-        if min(self.tie, self.bad, self.skip) < 0 or self.bad + self.skip > 1 or not self.share > 0:
-            raise WorldError(f"poll {self.name!r}: tie, bad, skip must be >= 0, bad + skip <= 1, share > 0")
+        if any(self.ties) and self.answer not in ("draws", "ranking"):
+            raise WorldError(f"poll {self.name!r}: {self.answer} knows no ties, yet they have a weight")
+        if min(*self.ties, self.bad, self.skip) < 0 or self.bad + self.skip > 1 or not self.share > 0:
+            raise WorldError(f"poll {self.name!r}: ties, bad, skip must be >= 0, bad + skip <= 1, share > 0")
+
+    @property
+    def ties(self) -> tuple[float, ...]:
+        """The nu of ties of two, three, …"""
+        return (self.tie, *self.larger_ties)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +126,8 @@ def design(world: World, count: int, rng: np.random.Generator) -> Votes:
 def answers(world: World, asked: Votes, rng: np.random.Generator) -> Votes:
     """The same seats, voters, prompts and polls with outcomes drawn anew; bad and skipped votes stay what they are.
 
-    A vote that `asked` has as a pick is a pick also in a poll of rankings. Raises WorldError where the world has other
-    contestants or lacks a poll, or for a ranking with ties on more than MAX_TIED_SEATS seats.
+    On more than two seats a vote that `asked` has as a pick is a pick, any other a ranking. Raises WorldError where the
+    world has other contestants or lacks a poll, or where ties make more than MAX_ALTERNATIVES of one choice.
     """
     rules = {poll.name: poll for poll in world.polls}
     missing = sorted({asked.polls[code] for code in np.unique(asked.poll)} - set(rules))
@@ -127,37 +137,35 @@ def answers(world: World, asked: Votes, rng: np.random.Generator) -> Votes:
     ranks, kinds = np.full(asked.seats.shape, NOBODY, np.int16), asked.kinds.copy()
     for code, name in enumerate(asked.polls):
         here = asked.counted & (asked.poll == code)
-        picked = here & (asked.kinds == PICK) & (rules[name].answer != "draws")
+        picked = here & (asked.kinds == PICK) & (asked.sizes > 2)
         ordered = np.flatnonzero(here & ~picked)
         ranks[picked] = _picks(world, utility[picked], rng)
-        ranks[ordered] = _rankings(world, utility[ordered], rules[name].tie, rng)
+        ranks[ordered] = _rankings(world, utility[ordered], rules[name].ties, rng)
         kinds[ordered] = RANKING if rules[name].answer == "ranking" else PICK
         kinds[ordered[ranks[ordered].max(axis=1, initial=0) == 0]] = DRAW
     return replace(asked, ranks=ranks, kinds=kinds)
 
 
-def fitted_world(votes: Votes, strengths: Floats, *, tie: Mapping[str, float], left: Mapping[str, float]) -> World:
-    """A world that answers `votes` anew from fitted strengths (n,); nan, for those that never took part, counts as 0.
+def fitted_world(fit: JointFit, votes: Votes) -> World:
+    """The world of a joint fit to these votes: `answers(fitted_world(fit, votes), votes, rng)` draws them anew.
 
-    `tie` and `left` give the parameters of the polls by name, 0 where they have none. A poll is one of rankings if it
-    has any, else one of draws if it has any, else one of picks.
+    Contestants that took no part have strength 0. Raises WorldError for ties that are not Davidson's.
     """
-    polls = []
+    if any(name.startswith("margin:") for name in fit.terms):
+        raise WorldError("votes are drawn anew from Davidson's draws; fit with ties='davidson'")
+    term = {name: float(fit.estimate[place]) for name, place in fit.terms.items()}
+    sizes, polls = votes.sizes, []
     for code, name in enumerate(votes.polls):
         here = votes.poll == code
-        answer, seats = _answer_of(votes, here), int(votes.sizes[here].max(initial=2))
-        polls.append(PollRules(name, seats, answer, tie=tie.get(name, 0.0), left=left.get(name, 0.0)))
-    return World(votes.contestants, np.nan_to_num(np.asarray(strengths, np.float64)), tuple(polls))
+        polls.append(_fitted_rules(name, int(sizes[here].max(initial=2)), set(votes.kinds[here].tolist()), term))
+    return World(votes.contestants, np.nan_to_num(fit.estimate[: len(votes.contestants)]), tuple(polls))
 
 
-def _answer_of(votes: Votes, here: NDArray[np.bool_]) -> Answer:
-    kinds = set(votes.kinds[here].tolist())
-    wide = bool((votes.sizes[here] > 2).any())
-    if RANKING in kinds or (wide and DRAW in kinds):
-        return "ranking"
-    if wide:
-        return "pick"
-    return "draws" if DRAW in kinds else "duel"
+def _fitted_rules(name: str, seats: int, kinds: set[int], term: dict[str, float]) -> PollRules:
+    ties = [float(np.exp(term.get(tie_name(name, size), -np.inf))) for size in range(2, seats + 1)]
+    picks: Answer = "pick" if seats > 2 else "draws" if any(ties) else "duel"
+    answer: Answer = "ranking" if RANKING in kinds or (seats > 2 and DRAW in kinds) else picks
+    return PollRules(name, seats, answer, ties[0], tuple(ties[1:]), term.get(f"left:{name}", 0.0))
 
 
 def _distinct(n: int, seats: int, count: int, rng: np.random.Generator) -> NDArray[np.int32]:
@@ -187,7 +195,7 @@ def _someone(weights: Floats, count: int, rng: np.random.Generator) -> NDArray[n
 
 def _utilities(world: World, votes: Votes, rng: np.random.Generator) -> Floats:
     """(N, S) what each vote's contestants are worth to this voter on this prompt in this seat; -inf in empty seats."""
-    utility = world.strengths[votes.seats]
+    utility = np.asarray(world.strengths, np.float64)[votes.seats]
     for sd, group, names in ((world.taste, votes.voter, votes.voters), (world.effect, votes.prompt, votes.prompts)):
         if sd:
             shared = rng.normal(0.0, sd, (len(names), len(world.contestants)))
@@ -214,34 +222,35 @@ def _picks(world: World, utility: Floats, rng: np.random.Generator) -> NDArray[n
     return np.where(np.isfinite(utility), ranks, np.int16(NOBODY))
 
 
-def _rankings(world: World, utility: Floats, tie: float, rng: np.random.Generator) -> NDArray[np.int16]:
+def _rankings(world: World, utility: Floats, ties: tuple[float, ...], rng: np.random.Generator) -> NDArray[np.int16]:
     """(N, S) ranks without gaps, -1 in empty seats."""
-    if tie and world.noise == "logistic":
-        return _stagewise(utility, tie, rng)
+    if any(ties) and world.noise == "logistic":
+        return _stagewise(utility, ties, rng)
     performance = np.where(np.isfinite(utility), _performances(world, utility, rng), LAST)
     order = np.argsort(-performance, axis=1)
     gaps = -np.diff(np.take_along_axis(performance, order, axis=1), axis=1)
     # TrueSkill's chain: neighbours in the order tie when they are closer than the margin.
-    tiers = np.concatenate([np.zeros((len(order), 1)), (gaps > tie).cumsum(axis=1)], axis=1)
+    tiers = np.concatenate([np.zeros((len(order), 1)), (gaps > ties[0]).cumsum(axis=1)], axis=1)
     ranks = np.empty(utility.shape, np.int16)
     np.put_along_axis(ranks, order, tiers.astype(np.int16), axis=1)
     return np.where(np.isfinite(utility), ranks, np.int16(NOBODY))
 
 
-def _stagewise(utility: Floats, tie: float, rng: np.random.Generator) -> NDArray[np.int16]:
+def _stagewise(utility: Floats, ties: tuple[float, ...], rng: np.random.Generator) -> NDArray[np.int16]:
     """Davidson's law in stages (Firth, Kosmidis & Turner 2019, section 2): who is best among those that are left.
 
-    A single seat i is so with weight exp(u_i), a tied group of D >= 2 with weight tie * exp(mean u of the group).
+    A single seat i is so with weight exp(u_i), a tied group of D >= 2 with weight nu_D * exp(mean u of the group).
     On two seats this is Davidson (1970).
     """
     seats = utility.shape[1]
-    if seats > MAX_TIED_SEATS:
-        raise WorldError(f"rankings with ties are drawn for {MAX_TIED_SEATS} seats at most, not {seats}")
-    groups = [group for size in range(1, seats + 1) for group in combinations(range(seats), size)]
+    log_nu = {size: np.log(nu) for size, nu in enumerate((1.0, *ties), 1) if nu > 0 and size <= seats}
+    if sum(comb(seats, size) for size in log_nu) > MAX_ALTERNATIVES:
+        raise WorldError(f"ties among {seats} seats make more than {MAX_ALTERNATIVES} alternatives")
+    groups = [group for size in log_nu for group in combinations(range(seats), size)]
     member = np.array([[seat in group for seat in range(seats)] for group in groups])
     filled = np.isfinite(utility)
     mean = np.where(filled, utility, 0.0) @ (member / member.sum(axis=1, keepdims=True)).T
-    weight = mean + np.where(member.sum(axis=1) > 1, np.log(tie), 0.0)
+    weight = mean + np.array([log_nu[len(group)] for group in groups])
     ranks, left = np.full(utility.shape, NOBODY, np.int16), filled.copy()
     for stage in range(seats):
         open_groups = ~((~left).astype(np.int8) @ member.T.astype(np.int8)).astype(bool)
