@@ -131,8 +131,10 @@ def answers(world: World, asked: Votes, rng: np.random.Generator) -> Votes:
     """
     rules = {poll.name: poll for poll in world.polls}
     missing = sorted({asked.polls[code] for code in np.unique(asked.poll)} - set(rules))
-    if missing or asked.contestants != world.contestants:
-        raise WorldError(f"the world does not fit the votes: {f'no poll {missing[0]!r}' if missing else 'other names'}")
+    if asked.contestants != world.contestants:
+        raise WorldError("the world does not fit the votes: other names of contestants")
+    if missing:
+        raise WorldError(f"the world does not fit the votes: no poll {missing[0]!r}")
     utility = _utilities(world, asked, rng)
     ranks, kinds = np.full(asked.seats.shape, NOBODY, np.int16), asked.kinds.copy()
     for code, name in enumerate(asked.polls):
