@@ -43,3 +43,7 @@ class LineageError(RatingError):
 
 class MatchupError(RatingError):
     """A matchup that cannot be chosen: too few contestants, or numbers out of range."""
+
+
+class PriorError(RatingError):
+    """A prior that cannot be: a scale that is not positive, a correlation outside 0 to 1, a walk that is negative."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from rating.errors import StateError
+from rating.errors import PriorError, StateError
 from rating.graph import vote_state
 from rating.votes import Votes
 
@@ -28,6 +28,16 @@ def require_comparable(votes: Votes) -> None:
     state = vote_state(votes)
     if state.name not in ("ok", "separated"):
         raise StateError(state.message)
+
+
+def check_prior(*, sd: float | None = None, rho: float | None = None, gamma: float | None = None) -> None:
+    """PriorError unless sd > 0, 0 <= rho <= 1 and gamma >= 0, all finite; None is not checked."""
+    if sd is not None and not 0 < sd < math.inf:
+        raise PriorError(f"sd is {sd}; the sd of a skill is a finite number above 0")
+    if rho is not None and not 0 <= rho <= 1:
+        raise PriorError(f"rho is {rho}; the correlation between polls is from 0 to 1")
+    if gamma is not None and not 0 <= gamma < math.inf:
+        raise PriorError(f"gamma is {gamma}; the sd of a walk is a finite number, 0 or more")
 
 
 def log_normal(value: float, median: float, spread: float) -> float:

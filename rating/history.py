@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rating.errors import SliceError
-from rating.evidence import PRIOR_SD, log_normal, maximise, require_comparable
+from rating.evidence import PRIOR_SD, check_prior, log_normal, maximise, require_comparable
 from rating.votes import PICK, Votes
 
 DAY = 86400.0
@@ -84,8 +84,9 @@ def fit_history(
 
     gamma, in nat for one day, is chosen by the evidence unless given; 0 holds the strengths still. A tie is half a win
     for each. Raises StateError for votes that determine nothing (none, all draws, groups that never met; separated ones
-    are rated by the prior) and SliceError for slices that do not hold the votes' times.
+    are rated by the prior), SliceError for slices that do not hold the votes' times, PriorError for a bad sd or gamma.
     """
+    check_prior(sd=sd, gamma=gamma)
     require_comparable(votes)
     votes = votes.take(votes.counted)
     borders = _borders(votes.times, slices, edges)

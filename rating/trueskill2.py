@@ -13,8 +13,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from rating.distinct import distinct_duels
 from rating.errors import LineageError
-from rating.evidence import MU, UNITS_PER_NAT, maximise, require_comparable
+from rating.evidence import MU, UNITS_PER_NAT, check_prior, maximise, require_comparable
 from rating.likelihood import Likelihood, derivatives, likelihood_of
 from rating.stages import stages, term_names
 from rating.votes import Votes
@@ -146,16 +147,18 @@ def fit_trueskill2(
     does not name are on their own. sd, rho (0 to 1) and gamma maximise the evidence unless given.
 
     Raises StateError for votes that determine nothing (none, all draws, groups that never met; separated ones are
-    rated by the prior), LineageError for an epoch that is named twice or is not finite.
+    rated by the prior), LineageError for an epoch that is named twice or is not finite, PriorError for a prior that
+    cannot be.
     """
+    check_prior(sd=sd, rho=rho, gamma=gamma)
+    votes, weights = distinct_duels(votes, votes.counted, None)
     require_comparable(votes)
-    counted = votes.counted
-    took_part = np.bincount(votes.seats[counted][votes.seats[counted] >= 0], minlength=len(votes.contestants)) > 0
+    took_part = np.bincount(votes.seats[votes.seats >= 0], minlength=len(votes.contestants)) > 0
     active = [votes.contestants[code] for code in np.flatnonzero(took_part)]
-    polls = np.unique(votes.poll[counted])
-    names = term_names(votes, counted, "davidson", left_seat)
+    polls = np.unique(votes.poll)
+    names = term_names(votes, votes.counted, "davidson", left_seat)
     problem = Problem(
-        _likelihood(votes, took_part, polls, names),
+        _likelihood(votes, weights, took_part, polls, names),
         len(polls),
         _descent(active, lineage or {}),
         np.array([LEFT_SD if name.startswith("left:") else TIE_SD for name in names]),
@@ -182,17 +185,19 @@ def fit_trueskill2(
     )
 
 
-def _likelihood(votes: Votes, took_part: NDArray[np.bool_], polls: NDArray[np.int32], names: list[str]) -> Likelihood:
+def _likelihood(
+    votes: Votes, weights: Array, took_part: NDArray[np.bool_], polls: NDArray[np.int32], names: list[str]
+) -> Likelihood:
     """That of the joint fit, with a contestant in a poll as a contestant."""
     n = int(took_part.sum())
     terms = {name: len(polls) * n + at for at, name in enumerate(names)}
     batches, draws = [], []
     for at, poll in enumerate(polls):
         codes = (np.cumsum(took_part) - 1 + at * n).astype(np.intp)
-        here = stages(votes, votes.counted & (votes.poll == poll), codes, terms, "davidson")
+        here = stages(votes, votes.poll == poll, codes, terms, "davidson")
         batches += here[0]
         draws += here[1]
-    return likelihood_of(batches, draws, len(polls) * n + len(names))
+    return likelihood_of(batches, draws, len(polls) * n + len(names), weights)
 
 
 def _descent(contestants: list[str], lineage: Lineage) -> Descent:
@@ -232,12 +237,12 @@ def _mode(problem: Problem, prior: Prior, start: Array, close: float = CLOSE) ->
     """Newton's method on z, with the parameters L z and z ~ N(0, 1) before the votes; `start` is in parameters."""
     L, likelihood = _root(problem, prior), problem.likelihood
     here, at = derivatives(likelihood, start), start
-    z: Array = np.zeros(len(L))
+    z = np.zeros(len(L))
     value, moved, iterations = -math.inf, math.inf, 0
     while moved > close and iterations < NEWTON_LIMIT:
         iterations += 1
         M = np.eye(len(L)) + L.T @ here.information @ L
-        aim: Array = np.linalg.solve(M, L.T @ (here.gradient + here.information @ at))
+        aim = np.asarray(np.linalg.solve(M, L.T @ (here.gradient + here.information @ at)))
         step = aim - z
         here = derivatives(likelihood, L @ aim)
         # The first step comes from a point without a z and has nothing to lose.
@@ -245,7 +250,7 @@ def _mode(problem: Problem, prior: Prior, start: Array, close: float = CLOSE) ->
             step /= 2
             aim = z + step
             here = derivatives(likelihood, L @ aim)
-        z, value = aim, here.value - float(aim @ aim) / 2
+        z, value = np.asarray(aim), here.value - float(aim @ aim) / 2
         moved = float(np.abs(L @ z - at).max())
         at = L @ z
     M = np.eye(len(L)) + L.T @ here.information @ L
