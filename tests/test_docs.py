@@ -32,7 +32,7 @@ def test_management_command_is_documented(name: str) -> None:
     assert f"manage.py {name}" in command_text()
 
 
-@pytest.mark.parametrize("package", ["generation", "training"])
+@pytest.mark.parametrize("package", ["generation", "rating", "training"])
 def test_verbs_of_the_command_lines_are_documented(package: str) -> None:
     tree = ast.parse((ROOT / package / "cli.py").read_text())
     assignments = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AnnAssign)]
@@ -50,6 +50,7 @@ def command_line_files() -> list[Path]:
         *(ROOT / "arena").rglob("management/commands/*.py"),
         *(ROOT / "training").rglob("*cli.py"),
         *(ROOT / "generation").glob("*cli.py"),
+        ROOT / "rating" / "cli.py",
     ]
 
 

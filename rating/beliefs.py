@@ -1,0 +1,98 @@
+"""What Elo, TrueSkill and the joint likelihood believe after the same votes, in one form."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rating.covariance import clustered_covariance
+from rating.elo import EloSystem
+from rating.elo_interval import elo_interval
+from rating.fitting import Beliefs, FitOptions
+from rating.joint import fit_joint
+from rating.trueskill import TrueSkillSystem
+from rating.votes import Votes
+
+ELO_PER_NAT = 400.0 / math.log(10.0)
+# The logistic distribution is close to a normal one of this standard deviation (Camilli 1994).
+LOGISTIC_SD = 1.702
+# Keeps the fit that measures the effect of clusters finite where votes are separated; far beyond any real distance.
+WIDE = 3.0
+Floats = NDArray[np.float64]
+
+
+def elo_system(options: FitOptions) -> EloSystem:
+    """Elo as the options have it."""
+    return EloSystem(k=options.k, initial=options.initial)
+
+
+def trueskill_system(options: FitOptions) -> TrueSkillSystem:
+    """TrueSkill as the options have it."""
+    return TrueSkillSystem(
+        mu=options.mu,
+        sigma=options.sigma,
+        beta=options.beta,
+        tau=options.tau,
+        draw_probability=options.draw_probability,
+        compat=options.compat,
+    )
+
+
+def elo(votes: Votes, options: FitOptions) -> Beliefs:
+    """Elo's last values, with the covariance that resampled votes in random order give them (docs/elo.md)."""
+    system = elo_system(options)
+    standings = system.standings(system.fold(system.start(), votes))
+    spread = elo_interval(system, votes, cluster=options.cluster, rng=np.random.default_rng(options.seed))
+    average = {name: math.nan if one.average is None else one.average for name, one in standings.items()}
+    columns = {"average": _by_code(votes, average)}
+    return Beliefs(votes.contestants, spread.value, spread.covariance, nat=1.0 / ELO_PER_NAT, columns=columns)
+
+
+def trueskill(votes: Votes, options: FitOptions) -> Beliefs:
+    """TrueSkill's beliefs; their sds widened by what clusters of votes do to the joint likelihood's standard errors."""
+    system = trueskill_system(options)
+    standings = system.standings(system.fold(system.start(), votes))
+    mu = _by_code(votes, {name: one.mu for name, one in standings.items() if one.mu is not None})
+    sigma = _by_code(votes, {name: one.sigma for name, one in standings.items() if one.sigma is not None})
+    wider, dof = widening(votes, options)
+    return Beliefs(
+        votes.contestants,
+        mu,
+        np.diag((sigma * wider) ** 2),
+        nat=LOGISTIC_SD / (math.sqrt(2.0) * options.beta),
+        dof=dof,
+        columns={"mu": mu, "sigma": sigma, "conservative": mu - 3.0 * sigma},
+    )
+
+
+def joint(votes: Votes, options: FitOptions) -> Beliefs:
+    """The order-free fit, in Elo points around `options.initial`; `strength` is the same in nat around 0."""
+    fit = fit_joint(votes, ties=options.ties, left_seat=options.left_seat)
+    clustered = clustered_covariance(fit, votes, options.cluster)
+    strength = fit.estimate[: len(votes.contestants)]
+    return Beliefs(
+        votes.contestants,
+        options.initial + ELO_PER_NAT * strength,
+        ELO_PER_NAT**2 * clustered.matrix,
+        nat=1.0 / ELO_PER_NAT,
+        dof=clustered.dof,
+        columns={"strength": strength},
+        notes=tuple(f"{name} {fit.estimate[place]:+.3f} nat" for name, place in fit.terms.items()),
+    )
+
+
+def widening(votes: Votes, options: FitOptions) -> tuple[Floats, float]:
+    """(n,) >= 1, how many times wider an interval becomes once votes of one cluster are taken together, and the dof."""
+    n = len(votes.contestants)
+    if options.cluster == "none":
+        return np.ones(n), math.inf
+    fit = fit_joint(votes, ridge=WIDE)
+    clustered = clustered_covariance(fit, votes, options.cluster)
+    plain = np.diag(fit.covariance())[:n]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.sqrt(np.diag(clustered.matrix) / plain)
+    return np.maximum(np.nan_to_num(ratio, nan=1.0), 1.0), clustered.dof
+
+
+def _by_code(votes: Votes, values: dict[str, float]) -> Floats:
+    return np.array([values.get(name, math.nan) for name in votes.contestants])

@@ -1,0 +1,51 @@
+"""`python -m rating next`: which matchups to ask for next."""
+
+import sys
+from argparse import Namespace
+
+import numpy as np
+
+from rating.cli_fit import fit_options, votes_of
+from rating.errors import UnknownContestantError
+from rating.fitting import beliefs
+from rating.matchmaking import Costs, Posterior, Question, choose
+from rating.printing import print_rows
+from rating.suggest import nearest
+from rating.votes import Votes
+
+
+def run(options: Namespace) -> int:
+    """Print the matchups, the most valuable first. StateError where the votes determine no rating."""
+    votes = votes_of(options)
+    found = beliefs(votes, fit_options(options))
+    rated = np.flatnonzero(np.isfinite(found.mean))
+    posterior = Posterior(np.nan_to_num(found.mean) * found.nat, np.nan_to_num(found.covariance) * found.nat**2)
+    choices = choose(
+        posterior,
+        Question(options.seats, "duel" if options.seats == 2 else options.answer),
+        count=options.count,
+        method=options.method,
+        costs=Costs(options.gpu_seconds, options.voter_seconds, frozenset(_codes(votes, options.cached))),
+        allowed=rated.tolist(),
+        exposure=np.bincount(votes.seats[votes.seats >= 0], minlength=len(votes.contestants)),
+        rng=np.random.default_rng(options.seed),
+    )
+    rows = [
+        {
+            "seats": [found.contestants[code] for code in choice.seats],
+            "probability": choice.probability,
+            "value": choice.value,
+            "seconds": choice.cost,
+            "value_per_second": choice.value_per_second,
+        }
+        for choice in choices
+    ]
+    print_rows(rows, options.format, sys.stdout, title=f"next matchups by {options.method}")
+    return 0
+
+
+def _codes(votes: Votes, names: list[str]) -> list[int]:
+    for name in names:
+        if name not in votes.contestants:
+            raise UnknownContestantError(f"--cached: no vote names {name!r}{nearest(name, votes.contestants)}")
+    return [votes.contestants.index(name) for name in names]

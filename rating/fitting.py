@@ -1,0 +1,149 @@
+"""One way to rate votes by any system: values, intervals, rank ranges and tiers of each contestant (docs/rating.md)."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rating import student
+from rating.errors import StateError
+from rating.graph import VoteState, vote_state
+from rating.ranks import RankRanges, best_probability, difference_sd, rank_ranges
+from rating.tally import Tally, count
+from rating.votes import Votes
+
+System = Literal["elo", "trueskill", "trueskill2", "joint"]
+Cluster = Literal["none", "voter", "prompt", "both"]
+Ties = Literal["davidson", "rao-kupper", "half"]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What may be chosen about a rating.
+
+    `k` and `initial` are Elo's; `mu`, `sigma`, `beta`, `tau` and `draw_probability` (None: learned for each poll) are
+    TrueSkill's and `compat` makes it do as the trueskill package does; `lineage` gives (run, epoch) of contestants to
+    TrueSkill 2; `ties` and `left_seat` are the joint likelihood's. `cluster` names what votes are not independent
+    within, `level` in (0, 1) is that of every interval, `seed` that of everything random.
+    """
+
+    system: System = "trueskill"
+    k: float = 32.0
+    initial: float = 1500.0
+    mu: float = 25.0
+    sigma: float = 25 / 3
+    beta: float = 25 / 6
+    tau: float | None = None
+    draw_probability: float | None = None
+    compat: bool = False
+    lineage: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    ties: Ties = "davidson"
+    left_seat: bool = True
+    cluster: Cluster = "voter"
+    level: float = 0.95
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Beliefs:
+    """What a system believes of n contestants: `mean` (n,) and `covariance` (n, n) of its unit, nan for the unrated.
+
+    `nat` is the size of one unit in nat, the log of odds. `dof` are the degrees of freedom behind the covariance, inf
+    for a normal law. `columns` holds further numbers (n,) to be shown, by name. `notes` says what else was learned.
+    """
+
+    contestants: tuple[str, ...]
+    mean: Floats
+    covariance: Floats
+    nat: float
+    dof: float = np.inf
+    columns: Mapping[str, Floats] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rated:
+    """One row for each contestant with a counted vote, best first; `state` says why where the rows hold no numbers.
+
+    A row has `contestant`, `value` with its interval `low` to `high`, the simultaneous rank range `rank_low` to
+    `rank_high` (1 is the best), `votes`, `wins`, `draws`, `losses`, `tier`, `best_probability` and those of its system.
+    """
+
+    state: VoteState
+    rows: list[dict[str, object]]
+    notes: tuple[str, ...] = ()
+
+
+# By dotted path: a system is imported when it is asked for, and none of them waits for the others' libraries.
+BELIEFS: dict[System, str] = {
+    "elo": "rating.beliefs.elo",
+    "trueskill": "rating.beliefs.trueskill",
+    "trueskill2": "rating.beliefs_trueskill2.trueskill2",
+    "joint": "rating.beliefs.joint",
+}
+
+
+def beliefs(votes: Votes, options: FitOptions) -> Beliefs:
+    """What the system makes of the counted votes. Raises StateError where they determine no rating by it."""
+    state = vote_state(votes)
+    if state.name not in ("ok", "separated"):
+        raise StateError(state.message)
+    module, name = BELIEFS[options.system].rsplit(".", 1)
+    make: Callable[[Votes, FitOptions], Beliefs] = getattr(importlib.import_module(module), name)
+    return make(votes, options)
+
+
+def rate(votes: Votes, options: FitOptions) -> Rated:
+    """Rate every contestant; rows without numbers, and the reason, where the votes determine none."""
+    tallies = count({}, votes)
+    try:
+        found = beliefs(votes, options)
+    except StateError as error:
+        state = vote_state(votes)
+        if state.name == "ok":
+            state = VoteState("separated", str(error))
+        return Rated(state, [_unrated(name, tallies[name]) for name in sorted(tallies)])
+    rng = np.random.default_rng(options.seed)
+    ranges = rank_ranges(found.mean, found.covariance, dof=found.dof, level=options.level, rng=rng)
+    best = best_probability(found.mean, found.covariance, dof=found.dof, rng=rng)
+    reach = student.quantile(0.5 + options.level / 2, found.dof) * np.sqrt(np.diag(found.covariance))
+    rated = np.flatnonzero(np.isfinite(found.mean))
+    order = rated[np.lexsort((rated, -found.mean[rated]))]
+    rows = [
+        _row(found, int(at), tallies[found.contestants[at]], float(reach[at]), ranges, float(best[at])) for at in order
+    ]
+    return Rated(VoteState("ok"), rows, found.notes)
+
+
+def difference(found: Beliefs, one: int, other: int) -> tuple[float, float]:
+    """How far contestant `one` is above `other`, and the standard error, in the system's unit."""
+    return float(found.mean[one] - found.mean[other]), float(difference_sd(found.covariance)[one, other])
+
+
+def _row(found: Beliefs, at: int, tally: Tally, reach: float, ranges: RankRanges, best: float) -> dict[str, object]:
+    value = float(found.mean[at])
+    return {
+        "contestant": found.contestants[at],
+        "value": value,
+        "low": value - reach,
+        "high": value + reach,
+        "rank_low": int(ranges.low[at]),
+        "rank_high": int(ranges.high[at]),
+        **_counts(tally),
+        "tier": int(ranges.tier[at]),
+        "best_probability": best,
+        **{name: float(column[at]) for name, column in found.columns.items()},
+    }
+
+
+def _unrated(contestant: str, tally: Tally) -> dict[str, object]:
+    blank = dict.fromkeys(("value", "low", "high", "rank_low", "rank_high"))
+    return {"contestant": contestant, **blank, **_counts(tally), "tier": None, "best_probability": None}
+
+
+def _counts(tally: Tally) -> dict[str, object]:
+    return {"votes": tally.votes, "wins": tally.wins, "draws": tally.draws, "losses": tally.losses}
