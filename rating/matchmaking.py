@@ -15,7 +15,6 @@ from rating.simulation import Answer
 Method = Literal["a-optimal", "information-gain", "balanced-random", "uniform"]
 Floats = NDArray[np.float64]
 EXPLORATION = 0.05
-UNLIKELY = -300.0  # nat: a set that is left only once in e^300 rankings adds nothing, but must not divide by zero
 
 
 class Posterior(NamedTuple):
@@ -275,8 +274,7 @@ def _ranking_information(utility: Floats) -> Floats:
     k = utility.shape[-1]
     sets = [seats for size in range(k, 1, -1) for seats in combinations(range(k), size)]
     member = np.array([[seat in seats for seat in range(k)] for seats in sets])
-    weight = np.exp(np.maximum(utility - utility.max(axis=-1, keepdims=True), UNLIKELY))
-    p = weight[..., None, :] * member / (weight @ member.T)[..., None]
+    p = _softmax(np.where(member, utility[..., None, :], -np.inf))
     chance = dict.fromkeys(sets, np.zeros(utility.shape[:-1])) | {sets[0]: np.ones(utility.shape[:-1])}
     for at, seats in enumerate(sets):
         for seat in seats if len(seats) > 2 else ():
