@@ -49,7 +49,7 @@ class JointFit:
     `parameters` (p names): the n contestants, then the terms. `estimate` (p,) in nat: log-strengths theta with mean 0
     over those that took part (`took_part` (n,); nan for the others), then the terms. 400/ln 10 Elo points are one nat.
     `information` (p, p) is minus the Hessian; its rows of contestants that took no part are 0. `ridge` is the sd of the
-    prior of theta, which is then part of `information` but not of `log_likelihood`.
+    prior, which is then part of `information` but not of `log_likelihood`.
     """
 
     contestants: tuple[str, ...]
@@ -143,10 +143,12 @@ def fit_joint(
     `ties`: "davidson", "rao-kupper" (duels; ties among more stay Davidson-Luce) or "half" (a draw in a duel is half a
     win each). `left_seat` adds a bonus of the first seat for each poll that can tell it from the contestants.
     `weights` (N,) >= 0 count each vote that many times. `start` is a former estimate: its strengths are used, and its
-    terms where their number is the same. `ridge` is the sd in nat of a Gaussian prior of theta around 0.
+    terms where their number is the same. `ridge` is the sd in nat of a Gaussian prior of all
+    parameters around 0: with one, everything but the absence of votes has a finite estimate.
 
     Raises StateError where the votes of positive weight determine no estimate: none, all draws, disconnected, separated
-    (with a ridge only: none, or a term that runs away).
+    (also a term: such as a first seat that won every vote of a poll), or ties in more than 10,000 ways at one rank; and
+    RatingError for weights that are none.
     """
     counted = votes.counted if weights is None else _weighted(votes, weights)
     weight = 1.0 if weights is None else float(weights[counted].sum() / max(counted.sum(), 1))
@@ -168,13 +170,14 @@ def fit_joint(
     estimate, there, iterations = maximise(likelihood, first, took_part, precision, parameters, weight)
     estimate[:n] -= estimate[:n][took_part].mean()
     estimate[:n][~took_part] = np.nan
-    there.information[np.arange(n), np.arange(n)] += np.where(took_part, precision, 0.0)
+    of_prior = np.full(len(parameters), precision)
+    of_prior[:n][~took_part] = 0.0
     return JointFit(
         contestants=votes.contestants,
         took_part=took_part,
         parameters=parameters,
         estimate=estimate,
-        information=there.information,
+        information=there.information + np.diag(of_prior),
         log_likelihood=there.value,
         iterations=iterations,
         ties=ties,

@@ -12,6 +12,7 @@ from rating.stages import Draws, Stages
 
 CHUNK = 1 << 12  # frames at once: what is computed for them stays in the cache
 STEP = 1e-8  # in nat; Newton's steps shrink quadratically, so the one after this is lost in rounding
+FURTHEST = 4.0  # in nat; beyond, the parabola through a point says little of a logistic
 RUNAWAY = 0.1  # in nat; a step this large that gains nothing goes on for ever
 GAIN = 1e-6  # in nat for a vote of mean weight
 ITERATIONS = 200
@@ -151,11 +152,10 @@ def maximise(
 ) -> tuple[NDArray[np.float64], Derivatives, int]:
     """Newton's method with step halving: the maximum, the derivatives of the likelihood there, the iterations.
 
-    `took_part` (n,) for the first n parameters, the strengths; `precision` is that of their prior around 0; `weight` is
-    the mean weight of a vote. Raises StateError naming the parameters that run away to infinity.
+    `took_part` (n,) for the first n parameters, the strengths; `precision` is that of the prior of all parameters
+    around 0; `weight` is the mean weight of a vote. Raises StateError naming the parameters that run away to infinity.
     """
-    prior = np.zeros(likelihood.size)
-    prior[: len(took_part)] = precision
+    prior = np.full(likelihood.size, precision)
     at, here = start, derivatives(likelihood, start)
     for iteration in range(1, ITERATIONS + 1):
         gradient = here.gradient - prior * at
@@ -169,7 +169,7 @@ def maximise(
         if longest < STEP:
             at = at + step
             return at, derivatives(likelihood, at), iteration
-        at, here = _uphill(likelihood, prior, at, here, step)
+        at, here = _uphill(likelihood, prior, at, here, step * min(1.0, FURTHEST / longest))
     raise StateError(
         _runaway(names, np.abs(gradient / np.maximum(np.diagonal(here.information), 1e-300)), len(took_part))
     )
