@@ -1,13 +1,21 @@
-"""Elo, against arithmetic by hand."""
+"""Elo, against arithmetic by hand and against evalica on votes of real people."""
 
-import numpy as np
+import json
+import math
+import random
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rating.elo import EloSystem, expected
+from rating.elo import EloSystem, _play_duels, _play_large, expected
 from rating.game import Game
-from rating.order import milestone, order_sd
 from rating.outcomes import parse_outcome
-from rating.votes import votes_of
+from rating.votes import Votes, votes_of
+
+GOLDEN = Path(__file__).parents[1] / "data" / "votes" / "evalica_elo.json"
 
 
 def game(seats: str, outcome: str) -> Game:
@@ -69,29 +77,67 @@ def test_k_and_the_first_rating_are_explicit() -> None:
     assert system.methodology == "elo/2 k=16 initial=1000 average=half of votes"
 
 
-def test_order_sd_of_two_votes_is_arithmetic() -> None:
-    # a beats b and b beats a: whoever wins last ends above.
-    games = [game("ab", "1"), game("ab", "2")]
-    ends = [fold(*games)["a"], fold(*games[::-1])["a"]]
-    assert ends[1] - ends[0] == pytest.approx(2 * (16 * (1 - 2 * (1 - expected(1516, 1484)))), abs=1e-9)
-    spread = order_sd(EloSystem(), votes_of(games), rng=np.random.default_rng(0))
-    assert set(spread) == {"a", "b"}
-    # 100 fair coin tosses between two ends that lie d apart have sd close to d / 2.
-    assert spread["a"] == pytest.approx((ends[1] - ends[0]) / 2, rel=0.05)
+@pytest.mark.parametrize("k", [4, 32])
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("llmfao", "llmfao_crowd"),
+        ("food", "evalica_food"),
+        ("simple", "evalica_simple"),
+        ("football", "football_1990_3000"),
+    ],
+)
+def test_real_votes_give_what_evalica_gives(real_votes: Callable[[str], Votes], name: str, file: str, k: int) -> None:
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))[name][f"k{k}"]
+    system = EloSystem(k=k, initial=1000.0)
+    ratings = system.fold(system.start(), real_votes(file))["ratings"]
+    assert ratings.keys() == golden.keys()
+    assert max(abs(ratings[contestant] - golden[contestant]) for contestant in golden) < 1e-9
 
 
-def test_order_does_not_matter_where_it_cannot() -> None:
-    assert order_sd(EloSystem(), votes_of([game("ab", "1")] * 5), rng=np.random.default_rng(0)) == {"a": 0.0, "b": 0.0}
+RATINGS = st.floats(-1e6, 1e6)
 
 
-def test_order_sd_repeats_with_its_seed() -> None:
-    games = [game("ab", "1"), game("bc", "2"), game("ca", "1"), game("ab", "1=2")]
-    first, second = (order_sd(EloSystem(), votes_of(games), rng=np.random.default_rng(7)) for _ in range(2))
-    assert first == second
+@given(one=RATINGS, two=RATINGS, score=st.sampled_from([0, 1]), k=st.floats(0.1, 100))
+def test_two_seats_are_a_duel_bit_for_bit(one: float, two: float, score: int, k: float) -> None:
+    duel, large = [one, two], [one, two]
+    gains = _play_duels(duel, [0], [1], [float(score)], k)
+    assert _play_large(large, [0, 1, -1], [0, score, -1], False, k) == [gains[0], -gains[0]]
+    assert duel == large
 
 
-def test_milestones_are_few_and_depend_on_the_count_alone() -> None:
-    assert [milestone(votes) for votes in (0, 1, 31, 32, 33, 34, 1023, 1024, 1087, 1088)] == [
-        0, 1, 31, 32, 32, 34, 992, 1024, 1024, 1088,
-    ]  # fmt: skip
-    assert len({milestone(votes) for votes in range(1001)}) < 120
+def test_runs_of_duels_and_larger_votes_may_alternate() -> None:
+    rng = random.Random(5)
+    log = []
+    for _ in range(60):
+        seats = "".join(rng.sample("abcdef", rng.choice([2, 2, 3, 4])))
+        log.append(game(seats, rng.choice([str(len(seats)), "=".join("1234"[: len(seats)])])))
+    ratings = dict.fromkeys("abcdef", 1500.0)
+    for one in log:
+        step, before = 32 / (len(one.seats) - 1), dict(ratings)
+        for better in one.seats:
+            for other in one.seats:
+                rank, below = (one.outcome.ranks[one.seats.index(name)] for name in (better, other))
+                if rank < below or (rank == below and not one.is_pick and better < other):
+                    gain = step * ((1.0 if rank < below else 0.5) - expected(before[better], before[other]))
+                    ratings[better] += gain
+                    ratings[other] -= gain
+    assert fold(*log) == pytest.approx(ratings, abs=1e-9)
+
+
+def test_the_sum_is_kept_however_far_apart() -> None:
+    system = EloSystem()
+    state = system.fold(system.start(), votes_of([game("ab", "1")]))
+    state["ratings"] = {"a": 1e6, "b": -1e6}
+    ratings = system.fold(state, votes_of([game("ab", "1"), game("abcd", "2"), game("ab", "1=2")]))["ratings"]
+    assert all(math.isfinite(rating) for rating in ratings.values())
+    assert math.fsum(ratings.values()) == pytest.approx(3000.0, abs=1e-6)
+
+
+def test_all_bad_and_skipped_votes_rate_nobody() -> None:
+    votes = votes_of([game("ab", "1"), game("cd", "1")])
+    votes.kinds[1], votes.ranks[1] = 3, -1
+    system = EloSystem()
+    assert set(system.standings(system.fold(system.start(), votes))) == {"a", "b"}
+    votes.kinds[0], votes.ranks[0] = 4, -1
+    assert system.fold(system.start(), votes) == system.start()
