@@ -47,3 +47,11 @@ class MatchupError(RatingError):
 
 class PriorError(RatingError):
     """A prior that cannot be: a scale that is not positive, a correlation outside 0 to 1, a walk that is negative."""
+
+
+class SettingError(RatingError):
+    """A constant of a rating system outside its range; the text names it and the range."""
+
+
+class BackendError(RatingError):
+    """A backend that is unknown or not installed, or that cannot rate a vote; the text says what to do."""

@@ -1,139 +1,258 @@
-"""TrueSkill (paper, section 5.3; Herbrich et al. 2006) for frozen checkpoints. docs/trueskill.md tells the choices.
-
-The `trueskill` package rates duels, draws and full rankings in an environment of our own; picks of the best go through
-`rating.star`, because the package can only read them as draws among the losers.
-"""
+"""TrueSkill (paper, section 5.3; Herbrich et al. 2006) for frozen checkpoints. docs/trueskill.md tells the choices."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, groupby, permutations, product
-from statistics import NormalDist
-from types import MappingProxyType
+from itertools import pairwise
 
-import trueskill
+import numpy as np
+from numpy.typing import NDArray
 
-from rating.errors import GameError
-from rating.game import Game
-from rating.gaussian import Normal, cdf, pdf, win_moments
+from rating.chain import MIN_DELTA, rate_as_package
+from rating.closed_form import rate_duels
+from rating.errors import BackendError, SettingError
+from rating.levels import rate_ranking
+from rating.margins import (
+    MOST_PROBABILITY,
+    PRIOR_PROBABILITY,
+    learn_ranking,
+    margin_of,
+    prior_slope,
+    probability_of,
+)
+from rating.package import MIN_DELTA as FINE_DELTA
+from rating.package import check_package, rate_by_package
+from rating.quality import Rating, match_quality, outcome_probabilities
 from rating.star import rate_pick
 from rating.system import Estimate, State
-from rating.votes import Votes
+from rating.tree import Belief
+from rating.votes import PICK, Votes
 
-# 9 % of the image votes of GenAI-Arena are ties; 10 % is also TrueSkill's own default.
-DRAW_PROBABILITY = 0.10
 CONSERVATIVE_SIGMAS = 3.0
 INTERVAL_SIGMAS = 1.96
-MIN_DELTA = 1e-9
-
-
-class _Environment(trueskill.TrueSkill):
-    """The package with moments of a win that hold for any gap, where its own lose digits or raise."""
-
-    def v_win(self, diff: float, draw_margin: float) -> float:
-        return win_moments(diff - draw_margin)[0]
-
-    def w_win(self, diff: float, draw_margin: float) -> float:
-        return win_moments(diff - draw_margin)[1]
+COMPAT_TAU = 25.0 / 300.0
+COMPAT_DRAW_PROBABILITY = 0.10
+OWN, PACKAGE = "own", "trueskill-package"
+BACKENDS = (OWN, PACKAGE)
 
 
 @dataclass(frozen=True)
 class TrueSkillSystem:
-    """TrueSkill with prior N(mu, sigma^2) and performance noise `beta`; without dynamics, as checkpoints are frozen.
+    """TrueSkill with prior N(mu, sigma^2), performance noise `beta` and dynamics `tau`.
 
-    `draw_probability` holds, by poll, how often equal contestants draw; polls it does not name have no draws. A ranking
-    with a tie in such a poll is rated with `tie_probability`, since under a margin of zero no tie could happen.
+    `tau` None is 0, as checkpoints are frozen. `draw_probability` is how often equals draw: one for all polls, or by
+    poll, 0 for those it does not name; None learns it for each poll from its votes. A poll named in `drawing_polls`
+    is known to have draws; any other gets a margin with its first draw. `compat` reads every vote as the `trueskill`
+    package must: tau 25/300 and draw probability 0.10 unless given, a pick of several as a draw of the losers, ties as
+    a chain in the order of the seats. `backend` is "own" or "trueskill-package".
+
+    Raises SettingError for a constant out of range, BackendError for an unknown backend or a missing package.
     """
 
     mu: float = 25.0
     sigma: float = 25.0 / 3.0
     beta: float = 25.0 / 6.0
-    draw_probability: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({"fixed": DRAW_PROBABILITY}))
-    tie_probability: float = DRAW_PROBABILITY
+    tau: float | None = None
+    draw_probability: float | Mapping[str, float] | None = None
+    drawing_polls: tuple[str, ...] = ("fixed",)
+    compat: bool = False
+    backend: str = OWN
     order_check: int = 0
-    metric: str = "trueskill"
+    metric: str = field(default="trueskill", init=False)
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.mu) and 0.0 < self.sigma < math.inf and 0.0 < self.beta < math.inf):
+            raise SettingError("mu must be finite, sigma and beta finite and above 0")
+        if not 0.0 <= self._tau < math.inf:
+            raise SettingError(f"tau is {self._tau:g}, expected 0 or more")
+        given = self._draw_probability
+        for share in given.values() if isinstance(given, Mapping) else [0.0 if given is None else given]:
+            if not 0.0 <= share < 1.0:
+                raise SettingError(f"a draw probability is {share:g}, expected 0 or more and less than 1")
+        if self.backend not in BACKENDS:
+            raise BackendError(f"no backend {self.backend!r}; known: {', '.join(BACKENDS)}")
+        if self.backend == PACKAGE:
+            check_package()
 
     @property
     def methodology(self) -> str:
         """Version and constants."""
-        draws = ",".join(f"{poll}:{share:g}" for poll, share in sorted(self.draw_probability.items()))
-        return f"trueskill/1 mu={self.mu:g} sigma={self.sigma:g} beta={self.beta:g} tau=0 draw={draws}"
+        given = self._draw_probability
+        if isinstance(given, Mapping):
+            draws = ",".join(f"{poll}:{share:g}" for poll, share in sorted(given.items()))
+        else:
+            draws = f"learned({','.join(self.drawing_polls)})" if given is None else f"{given:g}"
+        text = f"trueskill/2 mu={self.mu:g} sigma={self.sigma:g} beta={self.beta:g} tau={self._tau:g} draw={draws}"
+        return text + " compat" * self.compat + f" backend={self.backend}" * (self.backend != OWN)
 
     def start(self) -> State:
         """Nobody is rated yet."""
-        return {"ratings": {}}
+        return {"beliefs": {}, "margins": {}}
 
     def fold(self, state: State, votes: Votes) -> State:
-        """The beliefs after the votes, in their order: [mu, sigma] a contestant.
+        """The state after the votes, in their order.
 
-        Raises GameError when a draw is so unlikely under the beliefs that its probability underflows.
+        `beliefs` holds [mean, variance] a contestant, `margins` [draw margin, slope] a poll (rating.margins).
+        Raises BackendError where the package cannot rate a vote.
         """
-        ratings: dict[str, list[float]] = dict(state["ratings"])
-        for game in votes.games():
-            before = [Normal(mu, sigma * sigma) for mu, sigma in self._beliefs(ratings, game)]
-            for (_, contestant), skill in zip(game.placed, self._rate(game, before), strict=True):
-                ratings[contestant] = [skill.mean, math.sqrt(skill.variance)]
-        return {"ratings": ratings}
+        chosen = np.flatnonzero(votes.counted)
+        if not len(chosen):
+            return state
+        taken = votes.seats[chosen]
+        prior = [self.mu, self.sigma * self.sigma]
+        beliefs = [state["beliefs"].get(name, prior) for name in votes.contestants]
+        margins = [state["margins"].get(poll) or self._first_margin(poll) for poll in votes.polls]
+        board = _Board(
+            self,
+            [float(mean) for mean, _ in beliefs],
+            [float(variance) for _, variance in beliefs],
+            [float(margin) for margin, _ in margins],
+            [float(slope) for _, slope in margins],
+        )
+        board.play(votes, chosen)
+        rated = {votes.contestants[code]: [board.mean[code], board.variance[code]] for code in _present(taken)}
+        learned = {
+            votes.polls[code]: [board.margins[code], board.slopes[code]] for code in _present(votes.poll[chosen])
+        }
+        return {
+            "beliefs": dict(sorted({**state["beliefs"], **rated}.items())),
+            "margins": dict(sorted({**state["margins"], **learned}.items())),
+        }
 
     def standings(self, state: State) -> dict[str, Estimate]:
         """`value` is the conservative score mu - 3 sigma; `low` and `high` are mu -+ 1.96 sigma."""
-        return {contestant: _estimate(float(mu), float(sigma)) for contestant, (mu, sigma) in state["ratings"].items()}
+        return {name: _estimate(mean, math.sqrt(variance)) for name, (mean, variance) in state["beliefs"].items()}
 
-    def _beliefs(self, ratings: dict[str, list[float]], game: Game) -> Iterator[list[float]]:
-        return (ratings.get(contestant, [self.mu, self.sigma]) for _, contestant in game.placed)
+    def draw_probabilities(self, state: State) -> dict[str, float]:
+        """How often equals draw, by poll: as given, or as learned so far."""
+        return {poll: probability_of(margin, self.beta) for poll, (margin, _) in state["margins"].items()}
 
-    def _rate(self, game: Game, skills: list[Normal]) -> list[Normal]:
-        if game.is_pick and len(skills) > 2:
-            winner, losers = rate_pick(skills[0], skills[1:], self.beta)
-            return [winner, *losers]
-        ranks = [rank for rank, _ in game.placed]
-        tied = len(set(ranks)) < len(ranks)
-        share = self.draw_probability.get(game.poll, 0.0) or (self.tie_probability if tied else 0.0)
-        try:
-            return _symmetric_chain(self._environment(share), skills, ranks)
-        except FloatingPointError as error:
-            raise GameError(f"a draw between {' and '.join(game.seats)} has no measurable probability") from error
+    def draw_margin(self, probability: float) -> float:
+        """The margin at which equals draw with this probability, 0 <= probability < 1."""
+        return margin_of(probability, self.beta)
 
-    def _environment(self, draw_probability: float) -> _Environment:
-        return _Environment(
-            mu=self.mu,
-            sigma=self.sigma,
-            beta=self.beta,
-            tau=0.0,
-            draw_probability=draw_probability,
-            backend=(cdf, pdf, NormalDist().inv_cdf),
-        )
+    def quality(self, ratings: Sequence[Rating]) -> float:
+        """How even a vote among these (mu, sigma) is, in (0, 1]."""
+        return match_quality(ratings, self.beta)
+
+    def win_probability(self, first: Rating, second: Rating, draw_probability: float = 0.0) -> float:
+        """How likely (mu, sigma) `first` wins a duel against `second`, where equals draw this often."""
+        return outcome_probabilities(first, second, self.beta, margin_of(draw_probability, self.beta))[0]
+
+    @property
+    def _tau(self) -> float:
+        return (COMPAT_TAU if self.compat else 0.0) if self.tau is None else self.tau
+
+    @property
+    def _draw_probability(self) -> float | Mapping[str, float] | None:
+        if self.draw_probability is None and self.compat:
+            return COMPAT_DRAW_PROBABILITY
+        return self.draw_probability
+
+    def _first_margin(self, poll: str) -> list[float]:
+        given = self._draw_probability
+        if given is None:
+            share = PRIOR_PROBABILITY if poll in self.drawing_polls else 0.0
+        else:
+            share = given.get(poll, 0.0) if isinstance(given, Mapping) else given
+        return [margin_of(share, self.beta), prior_slope(self.beta)]
+
+
+class _Board:
+    """The beliefs while votes are played, as lists over the codes of contestants and polls."""
+
+    def __init__(
+        self,
+        system: TrueSkillSystem,
+        mean: list[float],
+        variance: list[float],
+        margins: list[float],
+        slopes: list[float],
+    ) -> None:
+        self.mean, self.variance, self.margins, self.slopes = mean, variance, margins, slopes
+        self.system = system
+        self.noise = 2.0 * system.beta * system.beta
+        self.drift = system._tau * system._tau
+        learns = system._draw_probability is None
+        self.prior_draws = prior_slope(system.beta) * margin_of(PRIOR_PROBABILITY, system.beta) if learns else 0.0
+        self.most = margin_of(MOST_PROBABILITY, system.beta)
+
+    def play(self, votes: Votes, chosen: NDArray[np.intp]) -> None:
+        """Rate the votes in these places, all counted, in their order: runs of duels in one loop, others one by one."""
+        seats, ranks = votes.seats[chosen], votes.ranks[chosen]
+        columns = seats.tolist(), ranks.tolist(), votes.kinds[chosen].tolist(), votes.poll[chosen].tolist()
+        duels = (*_duels(seats, ranks), columns[-1])
+        alone = np.count_nonzero(seats >= 0, axis=1) > 2
+        if self.system.backend == PACKAGE:
+            alone[:] = True
+        edges = (np.flatnonzero(np.diff(alone)) + 1).tolist()
+        for start, stop in pairwise([0, *edges, len(chosen)]):
+            if stop > start and alone[start]:
+                self._play_others(zip(*(column[start:stop] for column in columns), strict=True))
+            else:
+                rate_duels(
+                    self.mean,
+                    self.variance,
+                    zip(*(column[start:stop] for column in duels), strict=True),
+                    self.margins,
+                    self.slopes,
+                    self.noise,
+                    self.drift,
+                    self.prior_draws,
+                    self.most,
+                )
+
+    def _play_others(self, votes: Iterable[tuple[list[int], list[int], int, int]]) -> None:
+        """Rate votes, each (contestants by seat, ranks, kind, poll)."""
+        compat = self.system.compat
+        for seats, ranks, kind, poll in votes:
+            # Equals in the order of their names, for the package in that of their seats.
+            placed = [(rank, code) for rank, code in zip(ranks, seats, strict=True) if code >= 0]
+            placed.sort(key=_rank if compat else None)
+            codes, places = [code for _, code in placed], [rank for rank, _ in placed]
+            means = [self.mean[code] for code in codes]
+            variances = [self.variance[code] + self.drift for code in codes]
+            if kind == PICK and len(codes) > 2 and not compat:
+                rated = rate_pick(means, variances, self.system.beta)
+            else:
+                rated = self._rate(means, variances, places, poll)
+            for code, (mean, variance) in zip(codes, rated, strict=True):
+                self.mean[code], self.variance[code] = mean, variance
+
+    def _rate(self, means: list[float], variances: list[float], ranks: list[int], poll: int) -> list[Belief]:
+        """The skills after a ranking, and the poll's margin with it."""
+        beta, margin = self.system.beta, self.margins[poll]
+        if self.prior_draws:
+            if not margin and len(set(ranks)) < len(ranks):
+                margin = self.prior_draws / self.slopes[poll]
+            self.margins[poll], self.slopes[poll] = learn_ranking(
+                means, variances, ranks, self.noise, margin, self.slopes[poll], self.most
+            )
+        if self.system.backend == PACKAGE:
+            delta = MIN_DELTA if self.system.compat else FINE_DELTA
+            return rate_by_package(means, variances, ranks, beta, margin, delta)
+        if self.system.compat:
+            ties = [one == other for one, other in pairwise(ranks)]
+            return rate_as_package(means, variances, ties, beta, margin)
+        return rate_ranking(means, variances, ranks, beta, margin)
+
+
+def _duels(seats: NDArray[np.int32], ranks: NDArray[np.int16]) -> tuple[list[int], list[int], list[bool]]:
+    """(winner, loser, drawn) of each vote on two seats; equals by name: seats have no say, not even in the last bit."""
+    one, other, drawn = seats[:, 0], seats[:, 1], ranks[:, 0] == ranks[:, 1]
+    swapped = (ranks[:, 0] > ranks[:, 1]) | (drawn & (one > other))
+    return np.where(swapped, other, one).tolist(), np.where(swapped, one, other).tolist(), drawn.tolist()
+
+
+def _rank(placed: tuple[int, int]) -> int:
+    return placed[0]
+
+
+def _present(codes: NDArray[np.int32]) -> list[int]:
+    found = np.unique(codes)
+    return found[found >= 0].tolist()
 
 
 def _estimate(mu: float, sigma: float) -> Estimate:
     reach = INTERVAL_SIGMAS * sigma
     return Estimate(mu - CONSERVATIVE_SIGMAS * sigma, mu - reach, mu + reach, mu, sigma)
-
-
-def _symmetric_chain(environment: _Environment, skills: list[Normal], ranks: list[int]) -> list[Normal]:
-    """The package's posterior, averaged over every order in which tied seats could stand in its chain.
-
-    The package compares neighbours only, so the middle one of three tied seats would come out surer than its equals.
-    Means and variances are averaged. `skills` and `ranks` are sorted by rank.
-    """
-    rated = [_chain(environment, skills, ranks, order) for order in _arrangements(ranks)]
-    return [
-        Normal(
-            math.fsum(skill.mean for skill in versions) / len(versions),
-            math.fsum(skill.variance for skill in versions) / len(versions),
-        )
-        for versions in zip(*rated, strict=True)
-    ]
-
-
-def _arrangements(ranks: list[int]) -> Iterator[tuple[int, ...]]:
-    tiers = [list(tier) for _, tier in groupby(range(len(ranks)), key=ranks.__getitem__)]
-    for orders in product(*(permutations(tier) for tier in tiers)):
-        yield tuple(chain.from_iterable(orders))
-
-
-def _chain(environment: _Environment, skills: list[Normal], ranks: list[int], order: tuple[int, ...]) -> list[Normal]:
-    groups = [(trueskill.Rating(skills[at].mean, math.sqrt(skills[at].variance)),) for at in order]
-    rated = environment.rate(groups, ranks=ranks, min_delta=MIN_DELTA)
-    posterior = {at: Normal(rating.mu, rating.sigma * rating.sigma) for at, (rating,) in zip(order, rated, strict=True)}
-    return [posterior[at] for at in range(len(order))]

@@ -1,0 +1,57 @@
+"""The draw margin: how far apart two performances may be and still draw. Given, or learned from the votes of a poll.
+
+Two contestants of equal skill draw with probability P(|N(0, 2 beta^2)| < margin), the draw probability.
+
+Learned, it is the margin under which as many draws are expected as were seen. Every vote moves it by Newton's method,
+
+    slope += d P(draw | margin) / d margin,    margin += (1 if drawn else 0 - P(draw | margin)) / slope,
+
+from a prior worth PRIOR_VOTES votes at PRIOR_PROBABILITY. While draws are rare, so that P is linear in the margin, this
+is exactly (prior draws + draws) / (sum of slopes). P is that of the beliefs before the vote. It takes two numbers a
+poll, so a log may be folded in portions. A poll that never had a draw has margin 0; only its slope grows, and its first
+draw is rated with the margin (prior draws) / slope.
+"""
+
+import math
+from itertools import combinations
+
+from rating.gaussian import PEAK, ROOT_HALF, cdf, quantile
+
+PRIOR_PROBABILITY = 0.10
+PRIOR_VOTES = 10.0
+# Nobody's polls draw more; without a bound a first few draws could carry the margin where P no longer has a slope.
+MOST_PROBABILITY = 0.90
+
+
+def margin_of(probability: float, beta: float) -> float:
+    """The margin >= 0 at which equals draw with this probability, 0 <= probability < 1."""
+    return quantile(0.5 * (1.0 + probability)) * math.sqrt(2.0) * beta if probability else 0.0
+
+
+def probability_of(margin: float, beta: float) -> float:
+    """How often equals draw under a margin >= 0."""
+    return 1.0 - 2.0 * cdf(-margin / (math.sqrt(2.0) * beta))
+
+
+def prior_slope(beta: float) -> float:
+    """The slope that PRIOR_VOTES votes between equals known exactly would have given, at a small margin."""
+    return PRIOR_VOTES * 2.0 * PEAK / (math.sqrt(2.0) * beta)
+
+
+def learn_ranking(
+    means: list[float], variances: list[float], ranks: list[int], noise: float, margin: float, slope: float, most: float
+) -> tuple[float, float]:
+    """(margin, slope) of a poll after a full ranking: every pair of its seats could have drawn.
+
+    Neighbouring places alone would not do: they are near because they are neighbours. `noise` is 2 beta^2; a `margin`
+    of 0 stays 0; `most` bounds it.
+    """
+    surprise = 0.0
+    for one, other in combinations(range(len(means)), 2):
+        root = math.sqrt(variances[one] + variances[other] + noise)
+        low = (means[one] - means[other] - margin) / root
+        high = (means[one] - means[other] + margin) / root
+        slope += PEAK * (math.exp(-0.5 * low * low) + math.exp(-0.5 * high * high)) / root
+        surprise += (ranks[one] == ranks[other]) - 0.5 * (math.erfc(-high * ROOT_HALF) - math.erfc(-low * ROOT_HALF))
+    # A step down of more than half could cross zero; a smaller one never does.
+    return min(max(margin + surprise / slope, 0.5 * margin), most) if margin else 0.0, slope
