@@ -31,7 +31,7 @@ TIE_SD = 2.0  # of log nu around 0, in nat
 LEFT_SD = 0.5  # of the left seat's bonus around 0, in nat
 NEWTON_LIMIT = 100
 # The last Newton step, in nat. Steps shrink quadratically: the error left is about the square of this.
-CLOSE, CLOSE_IN_SEARCH = 1e-6, 1e-3
+CLOSE, CLOSE_IN_SEARCH = 1e-6, 1e-2
 
 
 @dataclass(frozen=True)
@@ -283,7 +283,7 @@ def _likely_prior(problem: Problem, sd: float | None, rho: float | None, gamma: 
             ((free / spreads) ** 2).sum()
         )
 
-    return prior(maximise(worth, medians, step=0.7, tolerance=0.05, limit=80))
+    return prior(maximise(worth, medians, step=0.7, tolerance=0.1, limit=60))
 
 
 def _sds(covariance: Array, took_part: NDArray[np.bool_]) -> Array:
