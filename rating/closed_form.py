@@ -27,7 +27,7 @@ def rate_duels(
     both variances before each duel. Margins are learned as `rating.margins` tells, up to `most`, where `prior_draws`
     > 0 (a poll with margin 0 takes prior_draws / slope at its first draw), and stay as they are where it is 0.
     """
-    exp, erfc, sqrt = math.exp, math.erfc, math.sqrt
+    exp, erfc, sqrt, peak, root_half = math.exp, math.erfc, math.sqrt, PEAK, ROOT_HALF
     for winner, loser, drawn, poll in duels:
         of_winner, of_loser = variance[winner] + drift, variance[loser] + drift
         spread = of_winner + of_loser + noise
@@ -37,13 +37,14 @@ def rate_duels(
         if drawn and margin == 0.0 and prior_draws:
             margin = margins[poll] = prior_draws / slopes[poll]
         low = (gap - margin) / root
-        density = PEAK * exp(-0.5 * low * low)
-        below = 0.5 * erfc(-low * ROOT_HALF)
+        density = peak * exp(-0.5 * low * low)
+        below = 0.5 * erfc(-low * root_half)
         if prior_draws:
             if margin:
                 high = (gap + margin) / root
-                slope = slopes[poll] + (density + PEAK * exp(-0.5 * high * high)) / root
-                margins[poll] = min(margin + (drawn - 0.5 * erfc(-high * ROOT_HALF) + below) / slope, most)
+                slope = slopes[poll] + (density + peak * exp(-0.5 * high * high)) / root
+                moved = margin + (drawn - 0.5 * erfc(-high * root_half) + below) / slope
+                margins[poll] = moved if moved < most else most
             else:
                 slope = slopes[poll] + 2.0 * density / root
             slopes[poll] = slope

@@ -180,15 +180,15 @@ class _Board:
     def play(self, votes: Votes, chosen: NDArray[np.intp]) -> None:
         """Rate the votes in these places, all counted, in their order: runs of duels in one loop, others one by one."""
         seats, ranks = votes.seats[chosen], votes.ranks[chosen]
-        columns = seats.tolist(), ranks.tolist(), votes.kinds[chosen].tolist(), votes.poll[chosen].tolist()
-        duels = (*_duels(seats, ranks), columns[-1])
+        columns = seats, ranks, votes.kinds[chosen], votes.poll[chosen]
+        duels = (*_duels(seats, ranks), columns[-1].tolist())
         alone = np.count_nonzero(seats >= 0, axis=1) > 2
         if self.system.backend == PACKAGE:
             alone[:] = True
         edges = (np.flatnonzero(np.diff(alone)) + 1).tolist()
         for start, stop in pairwise([0, *edges, len(chosen)]):
             if stop > start and alone[start]:
-                self._play_others(zip(*(column[start:stop] for column in columns), strict=True))
+                self._play_others(zip(*(column[start:stop].tolist() for column in columns), strict=True))
             else:
                 rate_duels(
                     self.mean,
