@@ -29,9 +29,9 @@ Floats = NDArray[np.float64]
 class EloInterval:
     """In Elo points, for each of `votes.contestants`, nan for those that took no part in a counted vote.
 
-    `value` (n,) is the last rating, `covariance` (n, n) that of its error, where the mean of all ratings is given, `low`
-    and `high` (n,) bound the 95 % interval value -+ 1.96 sd. `bias` (n,) estimates the part of the error that is left of
-    the start at one rating for all; the covariance contains it.
+    `value` (n,) is the last rating, `covariance` (n, n) that of its error, the mean of all ratings being given. `low`
+    and `high` (n,) bound the 95 % interval value -+ 1.96 sd. `bias` (n,) estimates how much of the error is left of the
+    start at one rating for all; the covariance contains it.
     """
 
     value: Floats
