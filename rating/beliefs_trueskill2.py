@@ -18,7 +18,9 @@ def trueskill2(votes: Votes, options: FitOptions) -> Beliefs:
     mu, covariance = options.mu + unit * fit.shared, unit**2 * fit.shared_covariance
     sigma = np.where(fit.took_part, np.sqrt(np.diag(covariance)), np.nan)
     polls = {f"mu_{poll}": options.mu + unit * skills for poll, skills in zip(fit.polls, fit.skills, strict=True)}
-    learned = (f"sd {fit.prior.sd:.2f} nat", f"rho {fit.prior.rho:.2f}", f"gamma {fit.prior.gamma:.2f} nat an epoch")
+    learned = [f"sd {fit.prior.sd:.2f} nat"]
+    learned += [f"rho {fit.prior.rho:.2f}"] if len(polls) > 1 else []
+    learned += [f"gamma {fit.prior.gamma:.2f} nat an epoch"] if options.lineage else []
     return Beliefs(
         votes.contestants,
         mu,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rating import student
 from rating.errors import StateError
 from rating.graph import VoteState, vote_state
-from rating.ranks import RankRanges, best_probability, difference_sd, rank_ranges
+from rating.ranks import RankRanges, best_probability, rank_ranges
 from rating.tally import Tally, count
 from rating.votes import Votes
 
@@ -117,11 +117,6 @@ def rate(votes: Votes, options: FitOptions) -> Rated:
         _row(found, int(at), tallies[found.contestants[at]], float(reach[at]), ranges, float(best[at])) for at in order
     ]
     return Rated(VoteState("ok"), rows, found.notes)
-
-
-def difference(found: Beliefs, one: int, other: int) -> tuple[float, float]:
-    """How far contestant `one` is above `other`, and the standard error, in the system's unit."""
-    return float(found.mean[one] - found.mean[other]), float(difference_sd(found.covariance)[one, other])
 
 
 def _row(found: Beliefs, at: int, tally: Tally, reach: float, ranges: RankRanges, best: float) -> dict[str, object]:

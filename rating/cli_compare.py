@@ -1,0 +1,125 @@
+"""`python -m rating compare`: is B better than A, and how sure is that?"""
+
+import sys
+from argparse import Namespace
+from itertools import combinations
+
+import numpy as np
+
+from rating import student
+from rating.beliefs import ELO_PER_NAT
+from rating.cli_fit import fit_options, votes_of
+from rating.comparison import Comparison, compare
+from rating.covariance import clustered_covariance
+from rating.errors import RatingError, UnknownContestantError
+from rating.fitting import Beliefs, FitOptions, beliefs
+from rating.joint import fit_joint
+from rating.printing import Row, print_rows
+from rating.ranks import difference_sd
+from rating.selection import best_of
+from rating.suggest import nearest
+from rating.votes import Votes
+
+
+def run(options: Namespace) -> int:
+    """Print one row for each pair, or for each contestant against the reference.
+
+    Raises UnknownContestantError, RatingError for one name alone or a pair of the same, StateError where the votes
+    determine no rating.
+    """
+    votes, chosen = votes_of(options), fit_options(options)
+    if options.reference is not None:
+        rows, note = _against(votes, chosen, options.contestants, options.reference)
+    else:
+        rows, note = _pairs(votes, chosen, options.contestants)
+    print_rows(rows, options.format, sys.stdout, title=f"compared by {options.system}, clusters by {options.cluster}")
+    if options.format == "table" and note:
+        print(note)
+    return 0
+
+
+def _pairs(votes: Votes, options: FitOptions, names: list[str]) -> tuple[list[Row], str]:
+    if len(names) == 1 or len(set(names)) < len(names):
+        raise RatingError(f"cannot compare {names[0]!r} with itself; name two contestants or none")
+    pairs = list(combinations(names or _rated(votes), 2))
+    if options.system != "joint":
+        found = beliefs(votes, options)
+        return [_believed(found, options, a, b) for a, b in pairs], ""
+    fit = fit_joint(votes, ties=options.ties, left_seat=options.left_seat)
+    covariance = clustered_covariance(fit, votes, options.cluster)
+    found_pairs = [
+        compare(fit, covariance, votes, a, b, cluster=options.cluster, level=options.level) for a, b in pairs
+    ]
+    note = "differences are B less A in Elo points; the verdict may be looked at after every vote"
+    return [_compared(one) for one in found_pairs], note
+
+
+def _compared(one: Comparison) -> Row:
+    return {
+        "a": one.a,
+        "b": one.b,
+        "difference": ELO_PER_NAT * one.difference,
+        "low": ELO_PER_NAT * one.low,
+        "high": ELO_PER_NAT * one.high,
+        "probability": one.probability,
+        "always_low": ELO_PER_NAT * one.always_low,
+        "always_high": ELO_PER_NAT * one.always_high,
+        "verdict": {"A": one.a, "B": one.b}.get(one.verdict, one.verdict),
+        "a_wins": one.a_wins,
+        "b_wins": one.b_wins,
+        "draws": one.draws,
+        "e_value": one.e_value,
+        "more_votes": one.more_votes,
+        "more_duels": one.more_duels,
+    }
+
+
+def _believed(found: Beliefs, options: FitOptions, a: str, b: str) -> Row:
+    """The pair by another system, in its own unit: it has an interval for one look, and no verdict for many."""
+    one, other = _place(found, a), _place(found, b)
+    difference = float(found.mean[other] - found.mean[one])
+    se = float(difference_sd(found.covariance)[one, other])
+    reach = student.quantile(0.5 + options.level / 2, found.dof) * se
+    return {
+        "a": a,
+        "b": b,
+        "difference": difference,
+        "low": difference - reach,
+        "high": difference + reach,
+        "probability": float(student.cdf(difference / se, found.dof)),
+    }
+
+
+def _against(votes: Votes, options: FitOptions, names: list[str], reference: str) -> tuple[list[Row], str]:
+    if options.system != "joint":
+        raise RatingError("--reference corrects for the choice of the best by the joint fit; leave --system out")
+    fit = fit_joint(votes, ties=options.ties, left_seat=options.left_seat)
+    covariance = clustered_covariance(fit, votes, options.cluster)
+    candidates = names or [name for name in _rated(votes) if name != reference]
+    rng = np.random.default_rng(options.seed)
+    found = best_of(fit, covariance, candidates, reference, level=options.level, rng=rng)
+    rows: list[Row] = [
+        {
+            "contestant": found.candidates[at],
+            "reference": reference,
+            "difference": ELO_PER_NAT * float(found.difference[at]),
+            "low": ELO_PER_NAT * float(found.low[at]),
+            "high": ELO_PER_NAT * float(found.high[at]),
+            "at_least": ELO_PER_NAT * float(found.at_least[at]),
+            "corrected": ELO_PER_NAT * found.estimate if at == found.chosen else None,
+            "corrected_low": ELO_PER_NAT * found.estimate_low if at == found.chosen else None,
+            "corrected_high": ELO_PER_NAT * found.estimate_high if at == found.chosen else None,
+        }
+        for at in np.argsort(-found.difference).tolist()
+    ]
+    return rows, "intervals hold for all rows at once; the best one is corrected for having been chosen"
+
+
+def _rated(votes: Votes) -> list[str]:
+    return [votes.contestants[code] for code in np.unique(votes.seats[votes.counted]) if code >= 0]
+
+
+def _place(found: Beliefs, name: str) -> int:
+    if name not in found.contestants:
+        raise UnknownContestantError(f"no vote rates a contestant {name!r}{nearest(name, found.contestants)}")
+    return found.contestants.index(name)

@@ -1,0 +1,232 @@
+"""The command line as its users meet it: a process, its output, its exit code."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rating.cli import main
+from rating.simulation import PollRules, World, named, simulate
+from rating.trueskill import TrueSkillSystem
+from rating.votefile import read_votes, write_votes
+
+ROOT = Path(__file__).resolve().parents[2]
+SYSTEMS = ["elo", "trueskill", "trueskill2", "joint"]
+POLLS = (
+    PollRules("duel"),
+    PollRules("ffa", seats=4, answer="pick", bad=0.05),
+    PollRules("fixed", answer="draws", tie=0.5, left=0.2, skip=0.05),
+)
+COMMON = {
+    "contestant", "value", "low", "high", "rank_low", "rank_high", "votes", "wins", "draws", "losses", "tier",
+    "best_probability",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def rating(*arguments: object) -> Done:
+    out, errors = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(errors):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = int(str(stop.code))
+    return Done(code, out.getvalue(), errors.getvalue())
+
+
+def rows(*arguments: object) -> list[dict]:
+    done = rating(*arguments, "--format", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World(named(6), np.linspace(-1.0, 1.0, 6), POLLS, voters=40, prompts=10)
+
+
+@pytest.fixture(scope="module")
+def file(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("votes") / "votes.csv"
+    write_votes(path, simulate(world, 3000, np.random.default_rng(0)))
+    return path
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_fit_finds_the_world_again(system: str, file: Path, world: World) -> None:
+    found = rows("fit", file, "--system", system)
+    assert set(found[0]) > COMMON
+    assert [row["contestant"] for row in found] == list(world.contestants[::-1])
+    assert all(row["low"] < row["value"] < row["high"] for row in found)
+    assert all(1 <= row["rank_low"] <= place <= row["rank_high"] <= 6 for place, row in enumerate(found, start=1))
+    assert sum(row["best_probability"] for row in found) == pytest.approx(1.0)
+    votes = read_votes(file)
+    assert sum(row["votes"] for row in found) == votes.sizes[votes.counted].sum()
+
+
+def test_fit_prints_what_the_library_computes(file: Path) -> None:
+    found = {row["contestant"]: row for row in rows("fit", file, "--system", "trueskill", "--poll", "ffa")}
+    votes = read_votes(file)
+    system = TrueSkillSystem()
+    some = votes.take(votes.poll == votes.polls.index("ffa"))
+    for name, estimate in system.standings(system.fold(system.start(), some)).items():
+        assert (found[name]["mu"], found[name]["sigma"]) == (estimate.mu, estimate.sigma)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_same_command_prints_the_same(system: str, file: Path) -> None:
+    command = ("fit", file, "--system", system, "--format", "csv")
+    assert rating(*command).stdout == rating(*command).stdout
+
+
+def test_csv_and_table_show_the_rows_of_json(file: Path) -> None:
+    found = rows("fit", file)
+    printed = list(csv.DictReader(io.StringIO(rating("fit", file, "--format", "csv").stdout)))
+    assert [float(row["value"]) for row in printed] == [row["value"] for row in found]
+    table = rating("fit", file).stdout
+    assert "intervals by voter" in table
+    assert all(row["contestant"] in table for row in found)
+
+
+def test_options_reach_the_systems(file: Path) -> None:
+    plain = rows("fit", file, "--system", "elo")
+    assert sum(row["value"] for row in plain) == pytest.approx(6 * 1500.0)
+    assert sum(row["value"] for row in rows("fit", file, "--system", "elo", "--initial", 1000)) == pytest.approx(6000.0)
+    assert np.ptp([row["value"] for row in rows("fit", file, "--system", "elo", "--k", 1)]) < np.ptp(
+        [row["value"] for row in plain]
+    )
+    own = rows("fit", file, "--cluster", "none")
+    assert own[0]["high"] - own[0]["low"] == pytest.approx(2 * 1.959964 * own[0]["sigma"], rel=1e-5)
+    assert rows("fit", file, "--compat", "--cluster", "none")[0]["sigma"] != own[0]["sigma"]
+    assert rows("fit", file, "--mu", 0, "--sigma", 1, "--beta", 0.5, "--cluster", "none")[0]["mu"] < 5
+    wide, narrow = (rows("fit", file, "--system", "joint", "--level", level)[0] for level in (0.99, 0.5))
+    assert wide["high"] - wide["low"] > narrow["high"] - narrow["low"]
+
+
+def written(path: Path, *votes: str) -> Path:
+    lines = (f"{at},2026-01-01T00:00:00Z,fixed,p,v{at},{vote}" for at, vote in enumerate(votes))
+    path.write_text("\n".join(["vote,created_at,poll,prompt,voter,seats,outcome", *lines]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(
+    ("votes", "state"),
+    [
+        ([], "no-votes"),
+        (["a|b,skip", "a|b,bad"], "no-votes"),
+        (["a|b,1=2", "b|c,1=2"], "all-draws"),
+        (["a|b,1", "a|b,2", "c|d,1", "c|d,2"], "disconnected"),
+    ],
+)
+def test_no_numbers_where_votes_determine_none(system: str, votes: list[str], state: str, tmp_path: Path) -> None:
+    done = rating("fit", written(tmp_path / "votes.csv", *votes), "--system", system, "--format", "json")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{state}: ")
+    assert all(row["value"] is None and row["rank_low"] is None for row in json.loads(done.stdout))
+
+
+def test_separated_votes_are_rated_only_by_systems_with_a_prior(tmp_path: Path) -> None:
+    path = written(tmp_path / "votes.csv", "a|b,1", "b|c,1", "c|b,1")
+    done = rating("fit", path, "--system", "joint", "--format", "json")
+    assert done.returncode == 1
+    assert done.stderr.startswith("separated: 2 groups")
+    assert [row["value"] for row in json.loads(done.stdout)] == [None, None, None]
+    for system in ("elo", "trueskill", "trueskill2"):
+        assert rows("fit", path, "--system", system)[0]["contestant"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("fit", "nowhere.csv"), "error: nowhere.csv: cannot be read"),
+        (("fit", "FILE", "--poll", "elsewhere"), "no vote is of poll 'elsewhere'; polls: duel, ffa, fixed"),
+        (("compare", "FILE", "contestant-0", "contestant-9"), "did you mean 'contestant-"),
+        (("compare", "FILE", "contestant-0", "contestant-0"), "contestant-0"),
+        (("next", "FILE", "--cached", "nobody"), "no vote names 'nobody'"),
+    ],
+)
+def test_what_is_refused_is_named(arguments: tuple[str, ...], complaint: str, file: Path) -> None:
+    done = rating(*(str(file) if word == "FILE" else word for word in arguments))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert complaint in done.stderr
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--k=-1", "--k=nan", "--sigma=inf", "--draw-probability=1", "--level=2", "--seed=-1", "--system=glicko"],
+)
+def test_wrong_options_are_refused_before_anything_is_read(option: str) -> None:
+    done = rating("fit", "nowhere.csv", option)
+    assert done.returncode == 2
+    assert option.split("=")[0] in done.stderr
+
+
+def test_order_shows_what_the_order_does(file: Path) -> None:
+    found = rows("order", file, "--permutations", 20)
+    assert {"contestant", "value", "order_mean", "order_sd", "first", "rank_low", "rank_high"} <= set(found[0])
+    assert all(row["order_sd"] > 5 for row in found)
+    for row in rows("order", file, "--permutations", 5, "--system", "joint"):
+        assert row["order_sd"] == 0.0
+
+
+def test_compare_decides_a_clear_pair_and_not_an_even_one(file: Path) -> None:
+    (clear,) = rows("compare", file, "contestant-0", "contestant-5")
+    assert clear["difference"] > clear["low"] > 0
+    assert clear["probability"] > 0.99
+    assert clear["verdict"] == "contestant-5"
+    assert len(rows("compare", file)) == 15
+    corrected = rows("compare", file, "--reference", "contestant-0")
+    assert corrected[0]["contestant"] == "contestant-5"
+    assert all(row["low"] < row["difference"] < row["high"] for row in corrected)
+
+
+def test_next_names_matchups_with_their_probability(file: Path) -> None:
+    found = rows("next", file, "--count", 3, "--seats", 4)
+    assert [len(set(row["seats"].split("|"))) for row in found] == [4, 4, 4]
+    assert all(0 < row["probability"] <= 1 for row in found)
+    assert found == rows("next", file, "--count", 3, "--seats", 4)
+
+
+def test_simulate_shows_coverage_and_writes_votes(file: Path, tmp_path: Path) -> None:
+    found = rows("simulate", file, "--system", "joint", "--cluster", "none", "--repeats", 20)
+    assert np.mean([row["coverage"] for row in found]) > 0.85
+    target = tmp_path / "again.csv"
+    assert rating("simulate", file, "--write", target, "--seed", 3).returncode == 0
+    first, again = read_votes(file), read_votes(target)
+    assert again.seats.tolist() == first.seats.tolist()
+    assert again.ranks.tolist() != first.ranks.tolist()
+
+
+def test_it_is_a_program_of_its_own(file: Path) -> None:
+    command = [sys.executable, "-m", "rating", "fit", str(file), "--format", "json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == rows("fit", file)
+
+
+def test_the_usual_path_loads_neither_scipy_nor_numba_nor_torch(file: Path) -> None:
+    script = (
+        "import sys; from rating.cli import main;"
+        "systems = ('elo', 'trueskill', 'joint');"
+        f"[main(['fit', {str(file)!r}, '--system', system, '--format', 'csv']) for system in systems];"
+        "print({'scipy', 'numba', 'torch', 'pyarrow'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": "."}
+    )
+    assert done.stdout.splitlines()[-1] == "set()", done.stderr
