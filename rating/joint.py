@@ -151,7 +151,7 @@ def fit_joint(
     RatingError for weights that are none.
     """
     counted = votes.counted if weights is None else _weighted(votes, weights)
-    weight = 1.0 if weights is None else float(weights[counted].sum() / max(counted.sum(), 1))
+    weight = 1.0 if weights is None or not counted.any() else _light(weights[counted])
     votes, weights = distinct_duels(votes, counted, weights)
     _check_state(votes, ridge)
     n = len(votes.contestants)
@@ -189,6 +189,11 @@ def _weighted(votes: Votes, weights: NDArray[np.float64]) -> NDArray[np.bool_]:
     if weights.shape != (len(votes),) or not (np.isfinite(weights) & (weights >= 0)).all():
         raise RatingError(f"weights must be {len(votes)} finite numbers of 0 or more, one for each vote")
     return np.asarray(votes.counted & (weights > 0))
+
+
+def _light(weights: NDArray[np.float64]) -> float:
+    """The smallest weight, but not smaller than rounding lets us see."""
+    return float(max(weights.min(), 1e-6 * weights.mean()))
 
 
 def _check_state(votes: Votes, ridge: float | None) -> None:

@@ -14,7 +14,7 @@ CHUNK = 1 << 12  # frames at once: what is computed for them stays in the cache
 STEP = 1e-8  # in nat; Newton's steps shrink quadratically, so the one after this is lost in rounding
 FURTHEST = 4.0  # in nat; beyond, the parabola through a point says little of a logistic
 RUNAWAY = 0.1  # in nat; a step this large that gains nothing goes on for ever
-GAIN = 1e-6  # in nat for a vote of mean weight
+GAIN = 1e-6  # in nat, times the weight of the lightest vote
 ITERATIONS = 200
 HALVINGS = 60
 
@@ -153,7 +153,7 @@ def maximise(
     """Newton's method with step halving: the maximum, the derivatives of the likelihood there, the iterations.
 
     `took_part` (n,) for the first n parameters, the strengths; `precision` is that of the prior of all parameters
-    around 0; `weight` is the mean weight of a vote. Raises StateError naming the parameters that run away to infinity.
+    around 0; `weight` is that of the lightest vote. Raises StateError naming the parameters that run away to infinity.
     """
     prior = np.full(likelihood.size, precision)
     at, here = start, derivatives(likelihood, start)
@@ -200,5 +200,5 @@ def _runaway(names: Sequence[str], speed: NDArray[np.float64], contestants: int)
     shown = terms or [names[at] for at in running[:3]]
     return (
         f"separated: the votes give {', '.join(shown)} no finite estimate, as one outcome always came with it. Collect "
-        "more votes, or leave the term out."
+        "more votes, or leave a term out (left_seat=False)."
     )
