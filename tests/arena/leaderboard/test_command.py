@@ -56,6 +56,18 @@ def test_the_table_shows_names_as_they_are_and_what_was_counted(log) -> None:
     assert "depends on the order of the votes" in out
 
 
+def test_the_table_of_elo_has_a_column_for_its_average(log) -> None:
+    for outcome in "112":
+        log.vote("duel", "a b", outcome)
+    row = board("elo").rows[0]
+    assert f"{row.average:.1f}" != f"{row.value:.1f}"
+    out, _ = printed("--metric", "elo")
+    assert "average" in out
+    assert f"{row.average:.1f}" in out
+    assert "average" not in printed("--metric", "trueskill")[0]
+    assert f"{row.average:.1f}" in printed("--metric", "elo-twa")[0]
+
+
 def test_poll_and_population_choose_the_votes(log) -> None:
     log.vote("duel", "a b", "1")
     log.vote("fixed", "a b", "1", "simulated")

@@ -18,7 +18,7 @@ def test_boards_lead_to_trueskill_over_all_polls(client: Client) -> None:
     assert (answer.status_code, answer["Location"]) == (302, "/boards/trueskill/")
 
 
-@pytest.mark.parametrize("path", ["/boards/trueskill/", "/boards/elo/", "/boards/elo/ffa/", "/boards/trueskill/fixed/"])
+@pytest.mark.parametrize("path", ["/boards/trueskill/", "/boards/elo/", "/boards/elo/ffa/", "/boards/elo-twa/"])
 def test_every_board_opens_before_the_first_vote(client: Client, log, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 200
@@ -37,6 +37,17 @@ def test_the_page_shows_the_rows_of_the_table(client: Client, log) -> None:
     assert f">{board('trueskill', 'duel').rows[0].value:.1f}<" in page
     assert "on epoch 1" in page
     assert 'aria-label="better"' in page
+
+
+def test_elo_pages_show_the_average(client: Client, log) -> None:
+    for outcome in "112":
+        log.vote("duel", "a b", outcome)
+    average = board("elo").rows[0].average
+    for path in ("/boards/elo/", "/boards/elo-twa/"):
+        page = text(client.get(path))
+        assert "Average</abbr>" in page
+        assert f">{average:.0f}<" in page
+    assert "Average</abbr>" not in text(client.get("/boards/trueskill/"))
 
 
 def test_a_vote_is_on_the_next_page(client: Client, log) -> None:

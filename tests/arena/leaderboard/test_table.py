@@ -106,6 +106,22 @@ def test_elo_says_what_the_order_of_the_votes_does(log) -> None:
     assert board("trueskill").head.order_sd is None
 
 
+def test_elo_shows_its_average_beside_the_last_value_and_elo_twa_ranks_by_it(log) -> None:
+    for outcome in "1121":
+        log.vote("duel", "a b", outcome)
+    # The last half of four votes: what stood after the third and after the fourth.
+    after = [1516.0]
+    for actual in (1, 0, 1):
+        after.append(after[-1] + 32 * (actual - 1 / (1 + 10 ** ((3000 - 2 * after[-1]) / 400))))
+    last, averaged = (board(metric).rows for metric in ("elo", "elo-twa"))
+    assert [row.value for row in last] == pytest.approx([after[3], 3000 - after[3]])
+    mean = (after[2] + after[3]) / 2
+    assert [row.average for row in last] == pytest.approx([mean, 3000 - mean])
+    assert [row.value for row in averaged] == [row.average for row in last]
+    assert {row.average for row in board("trueskill").rows} == {None}
+    assert all(row.order_sd is not None for row in averaged)
+
+
 def test_rows_below_ten_votes_are_provisional(log) -> None:
     for _ in range(9):
         log.vote("duel", "a b", "1")
