@@ -63,8 +63,9 @@ def evaluate(forecast: Floats, votes: Votes, *, draws: DrawScoring = "own", bins
     """Score forecasts (N, S + 1) of the counted votes; rows with nan are not scored.
 
     The event is who came first. With "own", a drawn duel is an event of its own wherever the forecast gives draws a
-    probability; elsewhere, and with "halves" everywhere, a first place shared by t counts 1/t for each, and the
-    probability of a draw is left out of account. Only "halves" compares forecasts that know draws with others.
+    probability; elsewhere, and with "halves" everywhere, a first place shared by t counts 1/t for each, and half of a
+    draw's probability goes to each seat: what is forecast is then the expected score, as Elo does. Only "halves"
+    compares forecasts that know draws with others.
     Raises RatingError where nothing can be scored.
     """
     known = votes.counted & np.isfinite(forecast).all(axis=1)
@@ -211,7 +212,8 @@ def joint_forecast(fit: JointFit, votes: Votes) -> Floats:
 def _classes(forecast: Floats, votes: Votes, draws: DrawScoring) -> tuple[Floats, Floats]:
     """(N, S + 1) the probabilities that are scored, and what came true: 1, or 1/t for each of t that share it."""
     knows_draws = (forecast[:, -1] > 0) & (draws == "own")
-    p = np.where(knows_draws[:, None], forecast, _without_draws(forecast[:, :-1] / (1 - forecast[:, -1:])))
+    halves = forecast[:, :-1] + (votes.seats >= 0) * forecast[:, -1:] / 2
+    p = np.where(knows_draws[:, None], forecast, _without_draws(halves))
     first = votes.ranks == 0
     shared = first.sum(axis=1)
     y = _without_draws(first / shared[:, None])

@@ -14,6 +14,7 @@ from rating.elo import EloSystem
 from rating.errors import RatingError, StateError
 from rating.evaluation import (
     Bin,
+    DrawScoring,
     cross_validate,
     elo_forecaster,
     evaluate,
@@ -83,9 +84,20 @@ class TestScores:
     def test_halves_make_forecasts_with_and_without_draws_comparable(self) -> None:
         some = votes("a b 1=2", "a b 2")
         three = evaluate(np.array([[0.5, 0.3, 0.2], [0.4, 0.4, 0.2]]), some, draws="halves")
-        two = evaluate(np.array([[0.625, 0.375, 0], [0.5, 0.5, 0]]), some)
+        two = evaluate(np.array([[0.6, 0.4, 0], [0.5, 0.5, 0]]), some)
         assert three.log_loss == pytest.approx(two.log_loss)
         assert (three.brier, three.accuracy, three.votes) == pytest.approx((two.brier, two.accuracy, two.votes))
+
+    @pytest.mark.parametrize("draws", ["own", "halves"])
+    def test_no_forecast_beats_the_truth(self, draws: DrawScoring) -> None:
+        """Both ways to score are proper: the true probabilities do best, here against sharper and flatter ones."""
+        some = duels(20_000, tie=1.0)
+        gap = np.linspace(-1.5, 1.5, 8)[some.seats] @ [1, -1]
+        losses = []
+        for sharpness in (1.0, 0.8, 1.25):
+            weight = np.exp(np.column_stack([gap, -gap, np.zeros(len(gap))]) * sharpness / 2)
+            losses.append(evaluate(weight / weight.sum(axis=1, keepdims=True), some, draws=draws).log_loss)
+        assert losses[0] < min(losses[1:])
 
     def test_several_seats_are_scored_by_who_came_first(self) -> None:
         forecast = np.array([[0.4, 0.3, 0.2, 0.1, 0]] * 3)
