@@ -55,3 +55,7 @@ class SettingError(RatingError):
 
 class BackendError(RatingError):
     """A backend that is unknown or not installed, or that cannot rate a vote; the text says what to do."""
+
+
+class CompiledError(RatingError):
+    """The compiled engines cannot be used: numba is missing, or they do not do what was asked."""
