@@ -1,5 +1,11 @@
-"""`make bench`: each figure is a ratio against a named peer or limit, both run in turn; medians with their spread."""
+"""`make bench`: each figure is a ratio against a named peer or limit, both run in turn; medians with their spread.
 
+`--only WORD` measures what has the word in its name (`--only rating` the whole rating engine), `--quick` does a tenth
+of the rating work, `--json FILE` also writes down what was measured of it.
+"""
+
+import argparse
+import json
 import statistics
 import sys
 import time
@@ -11,62 +17,77 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import fold, render, web_memory
+from tests.benchmarks import render, web_memory
+from tests.benchmarks.rating import report
 
 
 @dataclass(frozen=True)
 class Contest:
-    """Ours against a peer: two callables that do the same work, or two numbers already measured."""
+    """Ours against a peer: makes two callables that do the same work, or that return numbers already measured."""
 
     name: str
     peer: str
     unit: str
-    ours: Callable[[], float]
-    theirs: Callable[[], float]
+    workers: Callable[[Path], tuple[Callable[[], object], Callable[[], object]]]
     rounds: int = 5
 
 
-def seconds(work: Callable[[], object]) -> Callable[[], float]:
-    """Turn work into its wall time."""
-
-    def timed() -> float:
-        start = time.perf_counter()
-        work()
-        return time.perf_counter() - start
-
-    return timed
+CONTESTS = (
+    Contest("images: 8 in 12 steps", "diffusers' SDXL pipeline", "s", render.workers),
+    Contest(
+        "memory of the web process", "the limit of 150 MB", "MB",
+        lambda folder: (web_memory.measured, lambda: 150.0), rounds=2,
+    ),
+)  # fmt: skip
 
 
-def measure(contest: Contest) -> tuple[list[float], list[float]]:
+def figure(work: Callable[[], object]) -> float:
+    """The number that the work returns, or the seconds that it takes."""
+    start = time.perf_counter()
+    result = work()
+    return result if isinstance(result, float) else time.perf_counter() - start
+
+
+def measure(contest: Contest, folder: Path) -> tuple[list[float], list[float]]:
     """Run both in turn; the first round warms up and is thrown away."""
-    pairs = [(contest.ours(), contest.theirs()) for _ in range(contest.rounds + 1)][1:]
-    return [ours for ours, _ in pairs], [theirs for _, theirs in pairs]
+    ours, theirs = contest.workers(folder)
+    pairs = [(figure(ours), figure(theirs)) for _ in range(contest.rounds + 1)][1:]
+    return [own for own, _ in pairs], [other for _, other in pairs]
 
 
 def spread(values: list[float]) -> str:
     return f"{statistics.median(values):.4g} [{min(values):.4g}, {max(values):.4g}]"
 
 
-def contests(folder: Path) -> list[Contest]:
-    ours, theirs = render.workers(folder)
-    fold_ours, fold_theirs = fold.workers()
-    return [
-        Contest("8 images, 12 steps", "diffusers' SDXL pipeline", "s", seconds(ours), seconds(theirs)),
-        Contest("fold of 500 votes", "the bare trueskill package", "s", seconds(fold_ours), seconds(fold_theirs)),
-        Contest("memory of the web process", "the limit of 150 MB", "MB", web_memory.measured, lambda: 150.0, rounds=2),
-    ]
-
-
-def main() -> int:
-    console = Console()
+def contests(console: Console, only: str) -> None:
+    chosen = [contest for contest in CONTESTS if only in contest.name]
+    if not chosen:
+        return
     table = Table("what", "unit", "ours: median [min, max]", "peer", "peer: median [min, max]", "peer / ours")
     with TemporaryDirectory() as folder:
-        for contest in contests(Path(folder)):
+        for contest in chosen:
             console.print(f"measuring: {contest.name}…")
-            ours, theirs = measure(contest)
+            ours, theirs = measure(contest, Path(folder))
             ratio = statistics.median(theirs) / statistics.median(ours)
             table.add_row(contest.name, contest.unit, spread(ours), contest.peer, spread(theirs), f"{ratio:.2f}")
     console.print(table)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", metavar="WORD", help="what has this word in its name, or: rating")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the rating work, two rounds")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured of the rating engine there")
+    options = parser.parse_args()
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    contests(console, options.only)
+    lines = report.measured(console.print, options.only, options.quick)
+    if lines:
+        console.print(report.table(lines))
+        console.print(", ".join(f"{name} {value}" for name, value in report.machine().items()))
+    if options.json:
+        written = {"machine": report.machine(), "lines": report.as_json(lines)}
+        options.json.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n")
     return 0
 
 

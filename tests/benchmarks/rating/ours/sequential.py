@@ -1,0 +1,23 @@
+"""Elo and TrueSkill in pure Python."""
+
+from rating.elo import EloSystem
+from rating.trueskill import TrueSkillSystem
+from tests.benchmarks.rating.ours import arrays
+
+PACKAGES = ("numpy",)
+
+
+def elo(votes, size):
+    return fold(EloSystem(), arrays.duels(votes, size))
+
+
+def trueskill_duels(votes, size):
+    return fold(TrueSkillSystem(), arrays.duels(votes, size))
+
+
+def trueskill_rankings(votes, size):
+    return fold(TrueSkillSystem(), arrays.rankings(votes, size))
+
+
+def fold(system, votes):
+    return lambda: system.fold(system.start(), votes)

@@ -1,0 +1,19 @@
+"""Elo and TrueSkill compiled by numba."""
+
+from rating.compiled import CompiledElo, CompiledTrueSkill
+from tests.benchmarks.rating.ours import arrays
+from tests.benchmarks.rating.ours.sequential import fold
+
+PACKAGES = ("numpy", "numba")
+
+
+def elo(votes, size):
+    return fold(CompiledElo(), arrays.duels(votes, size))
+
+
+def trueskill_duels(votes, size):
+    return fold(CompiledTrueSkill(), arrays.duels(votes, size))
+
+
+def trueskill_rankings(votes, size):
+    return fold(CompiledTrueSkill(), arrays.rankings(votes, size))
