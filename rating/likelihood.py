@@ -87,8 +87,10 @@ def derivatives(likelihood: Likelihood, at: NDArray[np.float64]) -> Derivatives:
         design = cells.design
         one, other = np.triu_indices(design.shape[1])
         products = design[:, one] * design[:, other]
-        for start in range(0, len(cells.index), CHUNK):
-            index, counts = cells.index[start : start + CHUNK], cells.counts[start : start + CHUNK]
+        # Each chunk adds a (p, p) array: with many contestants take as many frames as that is worth.
+        chunk = max(CHUNK, p * p // len(one))
+        for start in range(0, len(cells.index), chunk):
+            index, counts = cells.index[start : start + chunk], cells.counts[start : start + chunk]
             log_p = log_softmax(at[index] @ design.T)
             value += float((counts * log_p).sum())
             total = counts.sum(axis=1, keepdims=True)
