@@ -14,6 +14,7 @@ from rating.simulation import Answer
 
 Method = Literal["a-optimal", "information-gain", "balanced-random", "uniform"]
 Floats = NDArray[np.float64]
+Codes = tuple[int, ...]
 EXPLORATION = 0.05
 
 
@@ -59,7 +60,7 @@ class Choice:
     by the other methods the decrease of `criterion`. `cost` is in seconds.
     """
 
-    seats: tuple[int, ...]
+    seats: Codes
     probability: float
     value: float
     cost: float
@@ -78,9 +79,9 @@ class Plan:
     else it is any set, all equally likely.
     """
 
-    certain: tuple[int, ...]
-    rest: tuple[int, ...]
-    allowed: tuple[int, ...]
+    certain: Codes
+    rest: Codes
+    allowed: Codes
     seats: int
     exploration: float
 
@@ -93,7 +94,7 @@ class Plan:
         planned = fits / comb(len(self.rest), self.seats - len(self.certain))
         return (1 - self.exploration) * planned + self.exploration / comb(len(self.allowed), self.seats)
 
-    def draw(self, rng: np.random.Generator) -> tuple[int, ...]:
+    def draw(self, rng: np.random.Generator) -> Codes:
         """A set of contestants in random order of seats."""
         explore = rng.random() < self.exploration
         certain, rest = ((), self.allowed) if explore else (self.certain, self.rest)
@@ -130,21 +131,19 @@ def choose(
     for _ in range(count):
         belief = Posterior(mean, covariance)
         spread = None if method == "information-gain" else _spread(belief)
-        certain: tuple[int, ...] = ()
-        rest: tuple[int, ...] = ()
-        if method == "uniform":
-            rest = open_to
-        elif method == "balanced-random":
+        certain, rest = Codes(), open_to
+        if method == "balanced-random":
             certain, rest = _least_seen(seen, open_to, question.seats)
-        else:
-            certain = _most_valuable(belief, question, method, costs, open_to, spread)
+        elif method != "uniform":
+            certain, rest = _most_valuable(belief, question, method, costs, open_to, spread), Codes()
         plan = Plan(certain, rest, open_to, question.seats, exploration)
         seats = plan.draw(rng)
         group = np.array([seats])
         value = float(values(belief, question, group, method, spread=spread)[0])
         choices.append(Choice(seats, plan.probability(seats), value, float(costs.of(group)[0])))
-        covariance = expected_covariance(belief, question, seats)
         seen[list(seats)] += 1
+        if len(choices) < count:
+            covariance = expected_covariance(belief, question, seats)
     return choices
 
 
@@ -154,8 +153,7 @@ def pair_weights(posterior: Posterior) -> Floats:
     w = phi(d/s)/s for a difference d with standard deviation s; 0 where s is 0.
     """
     mean, covariance = posterior
-    variance = np.diag(covariance)
-    s = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 0.0))
+    s = np.sqrt(np.maximum(_variances(covariance), 0.0))
     np.fill_diagonal(s, 0.0)
     safe = np.where(s > 0, s, np.inf)
     return np.exp(-0.5 * ((mean[:, None] - mean) / safe) ** 2) / (np.sqrt(2 * np.pi) * safe)
@@ -163,7 +161,7 @@ def pair_weights(posterior: Posterior) -> Floats:
 
 def criterion(weights: Floats, covariance: Floats) -> float:
     """The weighted sum of the variances of all pairs' differences, tr(L S) with L the weights' Laplacian."""
-    return float(np.sum(_laplacian(weights) * covariance))
+    return float(np.sum(weights * _variances(covariance)) / 2)
 
 
 def information(utility: Floats, question: Question) -> Floats:
@@ -176,7 +174,8 @@ def information(utility: Floats, question: Question) -> Floats:
         return _pair_information(utility, question.tie)[..., None, None] * np.array([[1.0, -1.0], [-1.0, 1.0]])
     if question.answer == "ranking":
         return _ranking_information(utility)
-    p = _softmax(utility)
+    p = np.exp(utility - utility.max(axis=-1, keepdims=True))
+    p /= p.sum(axis=-1, keepdims=True)
     return p[..., :, None] * (np.eye(p.shape[-1]) - p[..., None, :])
 
 
@@ -219,8 +218,8 @@ def expected_covariance(posterior: Posterior, question: Question, group: Sequenc
 
 
 def _most_valuable(
-    belief: Posterior, question: Question, method: Method, costs: Costs, allowed: tuple[int, ...], spread: Floats | None
-) -> tuple[int, ...]:
+    belief: Posterior, question: Question, method: Method, costs: Costs, allowed: Codes, spread: Floats | None
+) -> Codes:
     """The pair of the greatest value per second, then one more contestant at a time, the best addition each."""
     codes = np.array(allowed)
     groups = codes[np.column_stack(np.triu_indices(len(codes), 1))]
@@ -229,37 +228,33 @@ def _most_valuable(
         best = groups[int(np.argmax(rate))]
         if len(best) == question.seats:
             return tuple(int(code) for code in best)
-        others = np.setdiff1d(codes, best)
+        others = codes[(codes[:, None] != best).all(axis=1)]
         groups = np.column_stack([np.tile(best, (len(others), 1)), others])
 
 
-def _least_seen(
-    seen: NDArray[np.int64], allowed: tuple[int, ...], seats: int
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _least_seen(seen: NDArray[np.int64], allowed: Codes, seats: int) -> tuple[Codes, Codes]:
     """Those that are surely among the least seen, and those that tie for the seats that remain."""
     limit = sorted(seen[list(allowed)])[seats - 1]
     certain = tuple(code for code in allowed if seen[code] < limit)
     return certain, tuple(code for code in allowed if seen[code] == limit)
 
 
-def _laplacian(weights: Floats) -> Floats:
-    return np.diag(weights.sum(axis=1)) - weights
-
-
 def _spread(posterior: Posterior) -> Floats:
     """B = S L S (n, n): how the criterion depends on what is learned of each difference."""
-    return posterior.covariance @ _laplacian(pair_weights(posterior)) @ posterior.covariance
+    weights = pair_weights(posterior)
+    return posterior.covariance @ (np.diag(weights.sum(axis=1)) - weights) @ posterior.covariance
+
+
+def _variances(covariance: Floats) -> Floats:
+    """(n, n) the variance of each pair's difference."""
+    own = np.diag(covariance)
+    return np.asarray(own[:, None] + own - 2 * covariance)
 
 
 def _difference(matrix: Floats, pairs: NDArray[np.integer]) -> Floats:
     """(c,) e' A e for e = e_i - e_j."""
     i, j = pairs.T
     return matrix[i, i] + matrix[j, j] - 2 * matrix[i, j]
-
-
-def _softmax(utility: Floats) -> Floats:
-    weight = np.exp(utility - utility.max(axis=-1, keepdims=True))
-    return np.asarray(weight / weight.sum(axis=-1, keepdims=True))
 
 
 def _pair_information(utility: Floats, tie: float) -> Floats:
@@ -273,19 +268,23 @@ def _ranking_information(utility: Floats) -> Floats:
     """Sums over every set that can be left: the chance that it is, times the information of the pick from it."""
     k = utility.shape[-1]
     sets = [seats for size in range(k, 1, -1) for seats in combinations(range(k), size)]
-    member = np.array([[seat in seats for seat in range(k)] for seats in sets])
-    p = _softmax(np.where(member, utility[..., None, :], -np.inf))
-    chance = dict.fromkeys(sets, np.zeros(utility.shape[:-1])) | {sets[0]: np.ones(utility.shape[:-1])}
+    member = np.array([[seat in seats for seats in sets] for seat in range(k)])
+    # (k, sets, c): sums over a leading axis are the fast ones.
+    p = np.where(member[..., None], utility.reshape(-1, k).T[:, None], -np.inf)
+    p = np.exp(p - p.max(axis=0))
+    p /= p.sum(axis=0)
+    chance = np.zeros(p.shape[1:])
+    chance[0] = 1.0
     for at, seats in enumerate(sets):
         for seat in seats if len(seats) > 2 else ():
-            rest = tuple(other for other in seats if other != seat)
-            chance[rest] = chance[rest] + chance[seats] * p[..., at, seat]
-    weighted = p * np.stack([chance[seats] for seats in sets], axis=-1)[..., None]
-    return weighted.sum(axis=-2)[..., None] * np.eye(k) - np.swapaxes(weighted, -1, -2) @ p
+            chance[sets.index(tuple(other for other in seats if other != seat))] += chance[at] * p[seat, at]
+    weighted = p * chance
+    total = weighted.sum(axis=1).T[..., None] * np.eye(k) - np.einsum("isc,jsc->cij", weighted, p)
+    return total.reshape(*utility.shape, k)
 
 
 def _check(
-    mean: Floats, covariance: Floats, question: Question, costs: Costs, allowed: tuple[int, ...], exploration: float
+    mean: Floats, covariance: Floats, question: Question, costs: Costs, allowed: Codes, exploration: float
 ) -> None:
     n = len(mean)
     if covariance.shape != (n, n) or not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
