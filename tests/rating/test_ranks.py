@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from rating import student
+from rating.covariance import Cluster, clustered_covariance
+from rating.joint import fit_joint
 from rating.ranks import best_probability, rank_ranges, separations, superiority, tiers
+from rating.simulation import World, named, simulate
 
 NAN = math.nan
 
@@ -117,6 +120,29 @@ def null_board_separations(boards: int, n: int, draws: int) -> float:
 def test_false_separations_of_known_errors() -> None:
     # All pairs at once: 5 %, give or take 3 standard errors of 500 boards.
     assert 0.02 <= null_board_separations(500, 8, 1000) <= 0.08
+
+
+def false_separations(boards: int, n: int, votes: int, cluster: Cluster) -> float:
+    """The share of boards on which any of n equal contestants is separated, taste of 200 voters included (D8)."""
+    wrong = 0
+    for at in range(boards):
+        rng = np.random.default_rng([21, at])
+        cast = simulate(World(named(n), np.zeros(n), voters=200, taste=0.5), votes, rng)
+        fit = fit_joint(cast)
+        found = clustered_covariance(fit, cast, cluster)
+        wrong += bool(separations(fit.estimate[:n], found.matrix, dof=found.dof, rng=rng, draws=2000).any())
+    return wrong / boards
+
+
+def test_false_separations_of_boards() -> None:
+    # 60 boards know 5 % to 3 %. Votes taken for independent separate several times as often.
+    assert false_separations(60, 8, 1600, "voter") <= 0.07 + 0.05
+    assert false_separations(60, 8, 1600, "none") > 0.15
+
+
+@pytest.mark.slow
+def test_false_separations_of_a_thousand_boards() -> None:
+    assert false_separations(1000, 20, 5000, "voter") <= 0.07
 
 
 def test_same_generator_same_ranks() -> None:
