@@ -167,6 +167,7 @@ def fit_joint(
     parameters = (*votes.contestants, *names)
     precision = 0.0 if ridge is None else ridge**-2
     first = _start(names, n, start)
+    first[:n] = np.where(took_part, first[:n] - first[:n][took_part].mean(), 0.0)
     estimate, there, iterations = maximise(likelihood, first, took_part, precision, parameters, weight)
     estimate[:n] -= estimate[:n][took_part].mean()
     estimate[:n][~took_part] = np.nan

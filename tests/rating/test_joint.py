@@ -269,6 +269,15 @@ def test_a_former_estimate_saves_iterations_and_changes_nothing() -> None:
     np.testing.assert_allclose(strengths_only.estimate, fit.estimate, rtol=0, atol=1e-12)
 
 
+def test_a_former_estimate_of_more_contestants_serves_with_a_prior() -> None:
+    votes = mixed()
+    fewer = votes.take(~(votes.seats == 4).any(axis=1))
+    start = fit_joint(votes, ridge=3.0).estimate
+    found, expected = fit_joint(fewer, ridge=3.0, start=start), fit_joint(fewer, ridge=3.0)
+    assert found.iterations < 8
+    np.testing.assert_allclose(found.estimate, expected.estimate, rtol=0, atol=1e-12)
+
+
 def test_terms_are_those_the_votes_call_for() -> None:
     assert fit_joint(mixed()).parameters[5:] == (
         *("left:duel", "left:ffa", "tie:fixed", "left:fixed", "tie:order", "tie3:order", "left:order"),
