@@ -32,21 +32,20 @@ def one_sided(wins: int, losses: int) -> Votes:
 
 
 def test_two_contestants_by_hand() -> None:
-    # 60 to 40: log odds log 1.5, information 100 * 0.6 * 0.4.
-    found = comparison(one_sided(60, 40), "a", "b", "none")
-    assert found.difference == pytest.approx(math.log(1.5))
-    assert found.se == pytest.approx(1 / math.sqrt(24.0), rel=0.02)
-    # Squared residuals .16 and .36 are the leverages: their sum squared over the sum of their squares.
-    assert found.dof == pytest.approx((60 * 0.16 + 40 * 0.36) ** 2 / (60 * 0.16**2 + 40 * 0.36**2))
+    # 65 to 35: log odds log(65 / 35), information 100 * 0.65 * 0.35.
+    found = comparison(one_sided(65, 35), "a", "b", "none")
+    assert found.difference == pytest.approx(math.log(65 / 35))
+    assert found.se == pytest.approx(1 / math.sqrt(22.75), rel=0.02)
+    # Leverages go as the squared residuals: their sum squared over the sum of their squares.
+    assert found.dof == pytest.approx((65 * 0.35**2 + 35 * 0.65**2) ** 2 / (65 * 0.35**4 + 35 * 0.65**4))
     half = student.quantile(0.975, found.dof) * found.se
     assert (found.low, found.high) == pytest.approx((found.difference - half, found.difference + half))
     assert found.probability == pytest.approx(float(student.cdf(found.difference / found.se, found.dof)))
-    assert (found.a_wins, found.b_wins, found.draws) == (40, 60, 0)
+    assert (found.a_wins, found.b_wins, found.draws) == (35, 65, 0)
     # Significant for one look, not for one who has looked all along.
     assert found.low > 0.0 > found.always_low
     assert found.verdict == "undecided"
-    # Among the first hundred votes nobody repeats, so all duels count as evidence.
-    assert found.e_value == pytest.approx(evidence(60, 40))
+    assert found.e_value == pytest.approx(evidence(65, 35))
 
 
 def test_swapped_names_mirror_everything() -> None:
