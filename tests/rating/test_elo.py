@@ -101,7 +101,7 @@ RATINGS = st.floats(-1e6, 1e6)
 @given(one=RATINGS, two=RATINGS, score=st.sampled_from([0, 1]), k=st.floats(0.1, 100))
 def test_two_seats_are_a_duel_bit_for_bit(one: float, two: float, score: int, k: float) -> None:
     duel, large = [one, two], [one, two]
-    gains = _play_duels(duel, [0], [1], [float(score)], k)
+    gains = _play_duels(duel, [0], [1], [score * k / 2], k)
     assert _play_large(large, [0, 1, -1], [0, score, -1], False, k) == [gains[0], -gains[0]]
     assert duel == large
 
@@ -141,3 +141,14 @@ def test_all_bad_and_skipped_votes_rate_nobody() -> None:
     assert set(system.standings(system.fold(system.start(), votes))) == {"a", "b"}
     votes.kinds[0], votes.ranks[0] = 4, -1
     assert system.fold(system.start(), votes) == system.start()
+
+
+def test_blocks_and_the_average_leave_the_ratings_alone(
+    real_votes: Callable[[str], Votes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    votes, system, bare = real_votes("evalica_food"), EloSystem(), EloSystem(average=None)
+    whole = system.fold(system.start(), votes)
+    assert bare.fold(bare.start(), votes) == {"ratings": whole["ratings"], "average": None}
+    assert {one.average for one in bare.standings(bare.fold(bare.start(), votes)).values()} == {None}
+    monkeypatch.setattr("rating.elo.BLOCK", 7)
+    assert system.fold(system.start(), votes) == whole
