@@ -5,14 +5,15 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 ARGS ?=
 
-.PHONY: help install demo run worker test test-fast test-slow lint format bench docs base clean
+.PHONY: help install demo run worker test test-fast test-slow lint format bench docs figures base clean
 
 help:
 	@echo "make demo    install, open the arena on http://127.0.0.1:$(PORT)/, fine-tune in the background"
 	@echo "make test    install, lint, run every test (on SQLite and, where reachable, PostgreSQL)"
 	@echo "make run     the web process alone        make worker  the Celery worker alone"
 	@echo "make lint    ruff, mypy, import-linter    make bench   ratios against named peers"
-	@echo "make docs    rewrite the generated pages  make base    train the demo's base from nothing (hours)"
+	@echo "make docs    check the pages              make base    train the demo's base from nothing (hours)"
+	@echo "make figures draw docs/usual-practice.md  make test-slow  the long simulations"
 
 # What a stamp stands for is installed; it is made again when the declared dependencies change.
 $(VENV)/.demo: pyproject.toml constraints.txt
@@ -62,6 +63,10 @@ format: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+figures: $(VENV)/.test
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[figures]'
+	$(BIN)/python -m tests.figures.usual_practice $(ARGS)
 
 docs: $(VENV)/.test
 	$(BIN)/python -m pytest -q tests/test_docs.py $(ARGS)

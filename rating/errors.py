@@ -1,5 +1,7 @@
 """What can be wrong with votes, each by its name."""
 
+from collections.abc import Sequence
+
 
 class RatingError(ValueError):
     """The base of every error of this package: the text names the thing and the remedy."""
@@ -27,6 +29,17 @@ class UnknownContestantError(RatingError):
 
 class StateError(RatingError):
     """Votes that determine no rating: none, all draws, groups that never met, or a group that never loses."""
+
+
+class RunawayError(StateError):
+    """Parameters without a finite estimate, by their names."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(
+            f"separated: the votes give {', '.join(names)} no finite estimate, as one outcome always came with it. "
+            "Collect more votes, or use a system with a prior (trueskill, trueskill2)."
+        )
 
 
 class WorldError(RatingError):

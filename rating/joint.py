@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rating.distinct import distinct_duels
-from rating.errors import RatingError, StateError
+from rating.errors import RatingError, RunawayError, StateError
 from rating.graph import vote_state
 from rating.likelihood import (
     Likelihood,
@@ -141,13 +141,14 @@ def fit_joint(
     """Fit strengths and terms to the counted votes by maximum likelihood.
 
     `ties`: "davidson", "rao-kupper" (duels; ties among more stay Davidson-Luce) or "half" (a draw in a duel is half a
-    win each). `left_seat` adds a bonus of the first seat for each poll that can tell it from the contestants.
+    win each). `left_seat` adds a bonus of the first seat for each poll that can tell it from the contestants and in
+    which it did not win every vote.
     `weights` (N,) >= 0 count each vote that many times. `start` is a former estimate: its strengths are used, and its
     terms where their number is the same. `ridge` is the sd in nat of a Gaussian prior of all
     parameters around 0: with one, everything but the absence of votes has a finite estimate.
 
     Raises StateError where the votes of positive weight determine no estimate: none, all draws, disconnected, separated
-    (also a term: such as a first seat that won every vote of a poll), or ties in more than 10,000 ways at one rank; and
+    (also a term: such as the ties of a poll of draws alone), or ties in more than 10,000 ways at one rank; and
     RatingError for weights that are none.
     """
     counted = votes.counted if weights is None else _weighted(votes, weights)
@@ -160,15 +161,23 @@ def fit_joint(
     seated[votes.seats] = True
     took_part = seated[:n]
     likelihood = _likelihood(votes, names, ties, weights)
-    unidentified = _unidentified(likelihood, names, took_part)
-    if unidentified:
-        names = [name for name in names if name not in unidentified]
-        likelihood = _likelihood(votes, names, ties, weights)
-    parameters = (*votes.contestants, *names)
+    out = _unidentified(likelihood, names, took_part)
     precision = 0.0 if ridge is None else ridge**-2
-    first = _start(names, n, start)
-    first[:n] = np.where(took_part, first[:n] - first[:n][took_part].mean(), 0.0)
-    estimate, there, iterations = maximise(likelihood, first, took_part, precision, parameters, weight)
+    while True:
+        if out:
+            names = [name for name in names if name not in out]
+            likelihood = _likelihood(votes, names, ties, weights)
+        parameters = (*votes.contestants, *names)
+        first = _start(names, n, start)
+        first[:n] = np.where(took_part, first[:n] - first[:n][took_part].mean(), 0.0)
+        try:
+            estimate, there, iterations = maximise(likelihood, first, took_part, precision, parameters, weight)
+            break
+        except RunawayError as error:
+            # A seat that always won tells nothing of its bonus, and need not keep the strengths from being told.
+            out = {name for name in error.names if name.startswith("left:")}
+            if not out:
+                raise
     estimate[:n] -= estimate[:n][took_part].mean()
     estimate[:n][~took_part] = np.nan
     of_prior = np.full(len(parameters), precision)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rating.distinct import distinct
-from rating.errors import StateError
+from rating.errors import RunawayError
 from rating.stages import Draws, Stages
 
 CHUNK = 1 << 12  # frames at once: what is computed for them stays in the cache
@@ -155,7 +155,7 @@ def maximise(
     """Newton's method with step halving: the maximum, the derivatives of the likelihood there, the iterations.
 
     `took_part` (n,) for the first n parameters, the strengths; `precision` is that of the prior of all parameters
-    around 0; `weight` is that of the lightest vote. Raises StateError naming the parameters that run away to infinity.
+    around 0; `weight` is that of the lightest vote. Raises RunawayError naming the parameters that run to infinity.
     """
     prior = np.full(likelihood.size, precision)
     at, here = start, derivatives(likelihood, start)
@@ -172,9 +172,8 @@ def maximise(
             at = at + step
             return at, derivatives(likelihood, at), iteration
         at, here = _uphill(likelihood, prior, at, here, step * min(1.0, FURTHEST / longest))
-    raise StateError(
-        _runaway(names, np.abs(gradient / np.maximum(np.diagonal(here.information), 1e-300)), len(took_part))
-    )
+    speed = np.abs(gradient / np.maximum(np.diagonal(here.information), 1e-300))
+    raise RunawayError(_running(names, speed, len(took_part)))
 
 
 def _uphill(
@@ -195,12 +194,8 @@ def _uphill(
     return at, here
 
 
-def _runaway(names: Sequence[str], speed: NDArray[np.float64], contestants: int) -> str:
+def _running(names: Sequence[str], speed: NDArray[np.float64], contestants: int) -> list[str]:
     """Which parameters have no finite estimate; the terms, unless only contestants run."""
     running = np.flatnonzero(speed >= speed.max() / 2).tolist()
     terms = [names[at] for at in running if at >= contestants]
-    shown = terms or [names[at] for at in running[:3]]
-    return (
-        f"separated: the votes give {', '.join(shown)} no finite estimate, as one outcome always came with it. Collect "
-        "more votes, or leave a term out (left_seat=False)."
-    )
+    return terms or [names[at] for at in running[:3]]

@@ -357,7 +357,6 @@ def test_votes_that_do_not_count_have_neither_probability_nor_scores() -> None:
         (["ab 1=2", "bc 1=2"], "All counted votes are draws"),
         (["ab 1", "ba 1", "cd 1", "dc 1"], "never met"),
         (["ab 1", "ba 1", "ac 1"], "only one side ever won"),
-        (["ab 1", "ab 1", "ba 1"], "left:fixed"),
     ],
 )
 def test_states_without_an_estimate(texts: list[str], reason: str) -> None:
@@ -380,6 +379,14 @@ def test_a_poll_of_draws_alone_is_named() -> None:
     with pytest.raises(StateError, match="margin:fixed"):
         fit_joint(votes, left_seat=False, ties="rao-kupper")
     assert fit_joint(votes, left_seat=False, ties="half").parameters == ("a", "b", "c")
+
+
+def test_a_left_seat_that_won_every_vote_is_dropped() -> None:
+    assert fit_joint(games("ab 1", "ab 1", "ba 1")).estimate == pytest.approx([math.log(2) / 2, -math.log(2) / 2])
+    listed = games(*["abcd 1>2>3>4"] * 3, *["badc 1>2>3>4"] * 2, *["dcba 1>2>3>4"] * 2, poll="ffa")
+    fit, plain = fit_joint(listed), fit_joint(listed, left_seat=False)
+    assert fit.parameters == plain.parameters == ("a", "b", "c", "d")
+    assert fit.estimate.tolist() == plain.estimate.tolist()
 
 
 def joined(*parts: Votes) -> Votes:
