@@ -40,13 +40,15 @@ def rate_duels(
         density = peak * exp(-0.5 * low * low)
         below = 0.5 * erfc(-low * root_half)
         if prior_draws:
+            trust = noise / spread
+            trust *= trust
             if margin:
                 high = (gap + margin) / root
-                slope = slopes[poll] + (density + peak * exp(-0.5 * high * high)) / root
-                moved = margin + (drawn - 0.5 * erfc(-high * root_half) + below) / slope
+                slope = slopes[poll] + trust * (density + peak * exp(-0.5 * high * high)) / root
+                moved = margin + trust * (drawn - 0.5 * erfc(-high * root_half) + below) / slope
                 margins[poll] = moved if moved < most else most
             else:
-                slope = slopes[poll] + 2.0 * density / root
+                slope = slopes[poll] + trust * 2.0 * density / root
             slopes[poll] = slope
         if not drawn:
             if low >= FRACTION_FROM:

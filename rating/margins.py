@@ -4,12 +4,14 @@ Two contestants of equal skill draw with probability P(|N(0, 2 beta^2)| < margin
 
 Learned, it is the margin under which as many draws are expected as were seen. Every vote moves it by Newton's method,
 
-    slope += d P(draw | margin) / d margin,    margin += (1 if drawn else 0 - P(draw | margin)) / slope,
+    slope += trust dP/dmargin,    margin += trust ((1 if drawn else 0) - P) / slope,    trust = (2 beta^2 / c^2)^2,
 
-from a prior worth PRIOR_VOTES votes at PRIOR_PROBABILITY. While draws are rare, so that P is linear in the margin, this
-is exactly (prior draws + draws) / (sum of slopes). P is that of the beliefs before the vote. It takes two numbers a
-poll, so a log may be folded in portions. A poll that never had a draw has margin 0; only its slope grows, and its first
-draw is rated with the margin (prior draws) / slope.
+where P is the probability of a draw under the margin and the beliefs before the vote and c^2 the variance of their
+difference of performances; votes among contestants hardly known yet count little. It starts from a prior worth
+PRIOR_VOTES votes at PRIOR_PROBABILITY. While draws are rare, so that P is linear in the margin, this is exactly
+(prior draws + draws) / (sum of slopes), each vote by its trust. It takes two numbers a poll, so a log may be folded in
+portions. A poll that never had a draw has margin 0; only its slope grows, and its first draw is rated with the margin
+(prior draws) / slope.
 """
 
 import math
@@ -48,10 +50,12 @@ def learn_ranking(
     """
     surprise = 0.0
     for one, other in combinations(range(len(means)), 2):
-        root = math.sqrt(variances[one] + variances[other] + noise)
+        spread = variances[one] + variances[other] + noise
+        root, trust = math.sqrt(spread), (noise / spread) ** 2
         low = (means[one] - means[other] - margin) / root
         high = (means[one] - means[other] + margin) / root
-        slope += PEAK * (math.exp(-0.5 * low * low) + math.exp(-0.5 * high * high)) / root
-        surprise += (ranks[one] == ranks[other]) - 0.5 * (math.erfc(-high * ROOT_HALF) - math.erfc(-low * ROOT_HALF))
+        slope += trust * PEAK * (math.exp(-0.5 * low * low) + math.exp(-0.5 * high * high)) / root
+        mass = 0.5 * (math.erfc(-high * ROOT_HALF) - math.erfc(-low * ROOT_HALF))
+        surprise += trust * ((ranks[one] == ranks[other]) - mass)
     # A step down of more than half could cross zero; a smaller one never does.
     return min(max(margin + surprise / slope, 0.5 * margin), most) if margin else 0.0, slope

@@ -5,20 +5,28 @@ import math
 import numpy as np
 import pytest
 
-from rating.gaussian import Normal, win_moments
 from rating.star import rate_pick
+from rating.trueskill import TrueSkillSystem
+from rating.votes import NOBODY, Votes
 
 BETA = 25 / 6
 FRESH = (25.0, 25 / 3)
+# A nat of log-strength on this scale: a logistic curve looks like the normal one stretched 1.7 times.
+NAT = math.sqrt(2) * BETA / 1.7
 
 
 def sampled_posterior(beliefs: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """Mean and sd of each skill, given that the first performance was the greatest: by sampling, no algebra."""
     rng = np.random.default_rng(20240101)
-    skills = np.stack([rng.normal(mu, sigma, 2_000_000) for mu, sigma in beliefs])
+    skills = np.stack([rng.normal(mu, sigma, 1_000_000) for mu, sigma in beliefs])
     performances = skills + rng.normal(0.0, BETA, skills.shape)
     kept = skills[:, performances.argmax(axis=0) == 0]
     return list(zip(kept.mean(axis=1), kept.std(axis=1), strict=True))
+
+
+def pick(*beliefs: tuple[float, float]) -> list[tuple[float, float]]:
+    after = rate_pick([mu for mu, _ in beliefs], [sigma**2 for _, sigma in beliefs], BETA)
+    return [(mean, math.sqrt(variance)) for mean, variance in after]
 
 
 @pytest.mark.parametrize(
@@ -31,48 +39,76 @@ def sampled_posterior(beliefs: list[tuple[float, float]]) -> list[tuple[float, f
     ids=["fresh", "mixed", "upset"],
 )
 def test_close_to_the_exact_posterior(beliefs: list[tuple[float, float]]) -> None:
-    winner, *losers = [Normal(mu, sigma**2) for mu, sigma in beliefs]
-    best, rest = rate_pick(winner, losers, BETA)
-    for rated, (mean, sd) in zip([best, *rest], sampled_posterior(beliefs), strict=True):
-        assert rated.mean == pytest.approx(mean, abs=0.05)
-        assert math.sqrt(rated.variance) == pytest.approx(sd, abs=0.06)
+    for (mean, sd), (exact, exact_sd) in zip(pick(*beliefs), sampled_posterior(beliefs), strict=True):
+        assert mean == pytest.approx(exact, abs=0.05)
+        assert sd == pytest.approx(exact_sd, abs=0.06)
 
 
 def test_figures_of_four_fresh_contestants() -> None:
-    best, rest = rate_pick(Normal(25.0, FRESH[1] ** 2), [Normal(25.0, FRESH[1] ** 2)] * 3, BETA)
-    assert best.mean == pytest.approx(32.66, abs=0.01)
+    (best, _), *rest = pick(*[FRESH] * 4)
+    assert best == pytest.approx(32.66, abs=0.01)
     for loser in rest:
-        assert loser.mean == pytest.approx(22.45, abs=0.01)
-        assert math.sqrt(loser.variance) == pytest.approx(7.28, abs=0.01)
+        assert loser == pytest.approx((22.45, 7.28), abs=0.01)
 
 
 def test_two_seats_are_a_plain_duel() -> None:
-    # Published figures of the duel without draws and dynamics: 29.2052 and 20.7948, each +- 7.19448.
-    best, (loser,) = rate_pick(Normal(25.0, FRESH[1] ** 2), [Normal(25.0, FRESH[1] ** 2)], BETA)
-    assert best.mean == pytest.approx(29.2052, abs=1e-4)
-    assert loser.mean == pytest.approx(20.7948, abs=1e-4)
-    assert math.sqrt(best.variance) == pytest.approx(7.19448, abs=1e-5)
-    assert math.sqrt(loser.variance) == pytest.approx(7.19448, abs=1e-5)
+    # Published figures of the duel without draws and dynamics.
+    assert pick(FRESH, FRESH) == [
+        pytest.approx((29.2052, 7.19448), abs=1e-4),
+        pytest.approx((20.7948, 7.19448), abs=1e-4),
+    ]
+
+
+def test_the_losers_order_has_no_say() -> None:
+    losers = [(30.0, 2.0), FRESH, (25.0, 1.0), (31.0, 4.0)]
+    forward, backward = pick((27.0, 5.0), *losers), pick((27.0, 5.0), *losers[::-1])
+    assert forward[0] == pytest.approx(backward[0], abs=1e-9)
+    for one, other in zip(forward[1:], backward[:0:-1], strict=True):
+        assert one == pytest.approx(other, abs=1e-9)
 
 
 @pytest.mark.parametrize("gap", [1e2, 1e3, 1e6])
 def test_an_unthinkable_win_still_gives_finite_numbers(gap: float) -> None:
-    best, rest = rate_pick(Normal(0.0, 1.0), [Normal(gap, 1.0), Normal(0.0, 1.0)], BETA)
-    assert all(math.isfinite(skill.mean) and 0 < skill.variance <= 1.0 + 1e-9 for skill in [best, *rest])
-    assert best.mean > 0
-    assert rest[0].mean < gap
+    (best, _), (loser, _), *_ = after = pick((0.0, 1.0), (gap, 1.0), (0.0, 1.0))
+    assert all(math.isfinite(mean) and 0 < sd <= 1.0 + 1e-9 for mean, sd in after)
+    assert 0 < best < gap
+    assert 0 < loser < gap
 
 
-def test_moments_meet_where_the_formula_changes() -> None:
-    below, above = win_moments(math.nextafter(-8.0, -9.0)), win_moments(-8.0)
-    assert below == pytest.approx(above, rel=1e-12)
+def picks(count: int, rng: np.random.Generator) -> tuple[np.ndarray, Votes]:
+    """True skills of 20 contestants, a nat apart, and `count` votes that pick the best of four of them."""
+    skills = rng.normal(25.0, NAT, 20)
+    seats = np.argsort(rng.random((count, 20)), axis=1)[:, :4].astype(np.int32)
+    ranks = np.ones((count, 4), np.int16)
+    ranks[np.arange(count), rng.normal(skills[seats], BETA).argmax(axis=1)] = 0
+    nobody = np.full(count, NOBODY, np.int32)
+    names = tuple(f"c{code:02}" for code in range(20))
+    kinds, polls = np.zeros(count, np.int8), np.zeros(count, np.int32)
+    return skills, Votes(names, ("ffa",), (), (), seats, ranks, kinds, polls, nobody, nobody, np.arange(float(count)))
 
 
-@pytest.mark.parametrize("t", [-3.0, -0.5, 0.0, 2.0])
-def test_moments_of_a_truncated_normal(t: float) -> None:
-    z = np.random.default_rng(5).normal(t, 1.0, 4_000_000)
-    kept = z[z > 0]
-    v, w = win_moments(t)
-    error = 5 / math.sqrt(len(kept))
-    assert t + v == pytest.approx(kept.mean(), abs=error)
-    assert 1 - w == pytest.approx(kept.var(), abs=2 * error)
+def coverage(system: TrueSkillSystem, worlds: int, count: int) -> float:
+    """The share of pairs whose true difference lies within 1.96 sd of the rated one."""
+    one, other = np.triu_indices(20, 1)
+    shares = []
+    for seed in range(worlds):
+        skills, votes = picks(count, np.random.default_rng(seed))
+        standings = system.standings(system.fold(system.start(), votes))
+        mu = np.array([standings[name].mu for name in votes.contestants])
+        sigma = np.array([standings[name].sigma for name in votes.contestants])
+        error = (mu[one] - mu[other]) - (skills[one] - skills[other])
+        shares.append(np.mean(np.abs(error) <= 1.96 * np.hypot(sigma[one], sigma[other])))
+    return float(np.mean(shares))
+
+
+def test_intervals_of_picks_hold_in_a_small_simulation() -> None:
+    assert 0.92 <= coverage(TrueSkillSystem(), 12, 500) <= 0.97
+
+
+def test_reading_losers_as_drawn_would_not_hold() -> None:
+    assert coverage(TrueSkillSystem(compat=True, tau=0.0), 2, 500) < 0.5
+
+
+@pytest.mark.slow
+def test_intervals_of_picks_hold_in_a_simulation_of_2000_polls() -> None:
+    assert 0.92 <= coverage(TrueSkillSystem(), 40, 2000) <= 0.97
