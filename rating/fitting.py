@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rating import student
+from rating.acceptability import fit_acceptability
 from rating.errors import StateError
 from rating.graph import VoteState, vote_state
 from rating.ranks import RankRanges, best_probability, rank_ranges
 from rating.tally import Tally, count
-from rating.votes import Votes
+from rating.votes import BAD, Votes
 
 System = Literal["elo", "trueskill", "trueskill2", "joint"]
 Cluster = Literal["none", "voter", "prompt", "both"]
@@ -70,7 +71,8 @@ class Rated:
     """One row for each contestant with a counted vote, best first; `state` says why where the rows hold no numbers.
 
     A row has `contestant`, `value` with its interval `low` to `high`, the simultaneous rank range `rank_low` to
-    `rank_high` (1 is the best), `votes`, `wins`, `draws`, `losses`, `tier`, `best_probability` and those of its system.
+    `rank_high` (1 is the best), `votes`, `wins`, `draws`, `losses`, `tier`, `best_probability`, those of its system,
+    and `passing` with its interval where votes called all seats bad.
     """
 
     state: VoteState
@@ -100,6 +102,7 @@ def beliefs(votes: Votes, options: FitOptions) -> Beliefs:
 def rate(votes: Votes, options: FitOptions) -> Rated:
     """Rate every contestant; rows without numbers, and the reason, where the votes determine none."""
     tallies = count({}, votes)
+    passing = _passing(votes, options.level)
     try:
         found = beliefs(votes, options)
     except StateError as error:
@@ -116,7 +119,18 @@ def rate(votes: Votes, options: FitOptions) -> Rated:
     rows = [
         _row(found, int(at), tallies[found.contestants[at]], float(reach[at]), ranges, float(best[at])) for at in order
     ]
+    for row in rows:
+        row.update(passing.get(str(row["contestant"]), {}))
     return Rated(VoteState("ok"), rows, found.notes)
+
+
+def _passing(votes: Votes, level: float) -> dict[str, dict[str, float]]:
+    """By contestant, the share of its images that pass, where any vote called all seats bad (rating.acceptability)."""
+    if not (votes.kinds == BAD).any() or not votes.counted.any():
+        return {}
+    found = fit_acceptability(votes, level=level)
+    columns = zip(found.contestants, found.share.tolist(), found.low.tolist(), found.high.tolist(), strict=True)
+    return {name: {"passing": share, "passing_low": low, "passing_high": high} for name, share, low, high in columns}
 
 
 def _row(found: Beliefs, at: int, tally: Tally, reach: float, ranges: RankRanges, best: float) -> dict[str, object]:

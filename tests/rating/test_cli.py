@@ -78,6 +78,12 @@ def test_fit_finds_the_world_again(system: str, file: Path, world: World) -> Non
     assert sum(row["votes"] for row in found) == votes.sizes[votes.counted].sum()
 
 
+def test_what_passes_is_shown_where_all_were_called_bad(file: Path) -> None:
+    found = rows("fit", file)
+    assert all(0 < row["passing_low"] < row["passing"] < row["passing_high"] < 1 for row in found)
+    assert "passing" not in rows("fit", file, "--poll", "duel")[0]
+
+
 def test_fit_prints_what_the_library_computes(file: Path) -> None:
     found = {row["contestant"]: row for row in rows("fit", file, "--system", "trueskill", "--poll", "ffa")}
     votes = read_votes(file)
