@@ -9,6 +9,7 @@ import importlib
 import math
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from rating.errors import CompiledError
 from rating.system import State
 from rating.trueskill import OWN, TrueSkillSystem, _Board
 from rating.votes import Votes
+
+Floats = NDArray[np.float64]
 
 
 def _kernels(engine: str) -> ModuleType:
@@ -32,11 +35,11 @@ def _kernels(engine: str) -> ModuleType:
 
 @dataclass(frozen=True)
 class CompiledElo(EloSystem):
-    """`EloSystem`, compiled. Its average must be a `WindowMean`; raises CompiledError otherwise, or without numba."""
+    """`EloSystem`, compiled, with a `WindowMean` or no average. Raises CompiledError for others, or without numba."""
 
     def __post_init__(self) -> None:
         _kernels("elo")
-        if not isinstance(self.average, WindowMean):
+        if not (self.average is None or isinstance(self.average, WindowMean)):
             raise CompiledError(f"compiled Elo averages over a window, not by {self.average.name!r}; use EloSystem")
 
     @property
@@ -46,38 +49,46 @@ class CompiledElo(EloSystem):
 
     def fold(self, state: State, votes: Votes) -> State:
         """As `EloSystem.fold`."""
-        counted = votes.counted
-        if not counted.any():
+        if not votes.counted.any():
             return state
-        kernels, average, before = _kernels("elo"), self.average, state["average"]
-        assert isinstance(average, WindowMean)
+        names, n = votes.contestants, len(votes.contestants)
+        ratings = np.array([state["ratings"].get(name, self.initial) for name in names], dtype=np.float64)
+        first = np.full(n, math.nan)
+        if isinstance(self.average, WindowMean):
+            average = self._fold_both(self.average, state["average"], votes, ratings, first)
+        else:
+            average, sums = None, np.zeros((2, n))
+            self._play(0, votes, votes.times, ratings, 0.0, 0.0, math.inf, sums, first)
+        return {"ratings": _named(state["ratings"], ratings, names, _rated(first)), "average": average}
+
+    def _play(self, start: int, votes: Votes, *rest: Any) -> tuple[int, float]:
+        times, ratings, *others = rest
+        played: tuple[int, float] = _kernels("elo").play_elo(
+            start, votes.seats, votes.ranks, votes.kinds, times, ratings, self.k, *others
+        )
+        return played
+
+    def _fold_both(self, average: WindowMean, before: State, votes: Votes, ratings: Floats, first: Floats) -> State:
+        """Play the votes and give the average's state after them: marks are set where the kernel stops."""
         names = votes.contestants
         nobody = Moves(names, np.empty(0, np.intp), np.empty(0), np.empty(0, np.intp), votes.times)
-        clock, times = _times(average, before["clock"], votes.times, counted)
-        ratings = np.array([state["ratings"].get(name, self.initial) for name in names], dtype=np.float64)
+        clock, times = _times(average, before["clock"], votes.times, votes.counted)
         sums = np.stack([_array(before["levels"], nobody), _array(before["moments"], nobody)])
-        first = np.full(len(names), math.nan)
         scale = 0.0 if average.window is None else STEPS / average.window
         cell = float(average._cells(np.array([before["clock"]["last"]]))[0])
         at, marks, untouched = 0, list(before["marks"]), _others(before, nobody)
         while True:
-            at, cell = kernels.play_elo(
-                at, votes.seats, votes.ranks, votes.kinds, times, ratings, self.k, scale, cell,
-                _boundary(cell, average), sums, first,
-            )  # fmt: skip
+            at, cell = self._play(at, votes, times, ratings, scale, cell, _boundary(cell, average), sums, first)
             if at == len(times):
                 break
             marks.append([float(times[at]), _areas(sums[0], sums[1], times[at], nobody, untouched)])
-        moved = np.flatnonzero(~np.isnan(first))
+        rated = _rated(first)
         return {
-            "ratings": _named(state["ratings"], ratings, names, moved),
-            "average": {
-                "clock": clock,
-                "levels": _named(before["levels"], sums[0], names, moved),
-                "moments": _named(before["moments"], sums[1], names, moved),
-                "first": dict(sorted((_named({}, first, names, moved) | before["first"]).items())),
-                "marks": marks[_place(marks, average._opening(clock["now"])) :],
-            },
+            "clock": clock,
+            "levels": _named(before["levels"], sums[0], names, rated),
+            "moments": _named(before["moments"], sums[1], names, rated),
+            "first": dict(sorted((_named({}, first, names, rated) | before["first"]).items())),
+            "marks": marks[_place(marks, average._opening(clock["now"])) :],
         }
 
 
@@ -108,21 +119,18 @@ class CompiledTrueSkill(TrueSkillSystem):
         )
         margins = np.array([state["margins"].get(poll) or self._first_margin(poll) for poll in polls]).T.copy()
         constants = _Board(self, [], [], [], [])
+        rated, learned = np.zeros(len(names), np.bool_), np.zeros(len(polls), np.bool_)
         _kernels("trueskill").play_trueskill(
             votes.seats, votes.ranks, votes.kinds, votes.poll, beliefs[0], beliefs[1], margins[0], margins[1],
-            self.beta, constants.drift, constants.prior_draws, constants.most,
+            self.beta, constants.drift, constants.prior_draws, constants.most, rated, learned,
         )  # fmt: skip
-        rated = _present(votes.seats, counted, len(names))
-        learned = _present(votes.poll[:, None], counted, len(polls))
         return {
-            "beliefs": _named(state["beliefs"], beliefs.T, names, rated),
-            "margins": _named(state["margins"], margins.T, polls, learned),
+            "beliefs": _named(state["beliefs"], beliefs.T, names, np.flatnonzero(rated)),
+            "margins": _named(state["margins"], margins.T, polls, np.flatnonzero(learned)),
         }
 
 
-def _times(
-    average: WindowMean, clock: State, times: NDArray[np.float64], counted: NDArray[np.bool_]
-) -> tuple[State, NDArray[np.float64]]:
+def _times(average: WindowMean, clock: State, times: Floats, counted: NDArray[np.bool_]) -> tuple[State, Floats]:
     """The clock after the votes, and the moment of each vote, counted or not; those of the others are not used."""
     if counted.all():
         return _advance(average.clock, clock, times)
@@ -130,6 +138,10 @@ def _times(
     spread = np.zeros(len(times))
     spread[counted] = moments
     return after, spread
+
+
+def _rated(first: Floats) -> NDArray[np.intp]:
+    return np.flatnonzero(~np.isnan(first))
 
 
 def _boundary(cell: float, average: WindowMean) -> float:
@@ -142,11 +154,6 @@ def _boundary(cell: float, average: WindowMean) -> float:
     return math.ldexp(math.floor(mantissa * 2 * STEPS) + 1, exponent) / (2 * STEPS) / (2 * STEPS)
 
 
-def _present(codes: NDArray[np.int32], counted: NDArray[np.bool_], count: int) -> NDArray[np.intp]:
-    """The codes among those of the counted votes, in order."""
-    return np.flatnonzero(np.bincount(codes[counted].ravel() + 1, minlength=count + 1)[1:])
-
-
-def _named(before: State, after: NDArray[np.float64], names: tuple[str, ...], chosen: NDArray[np.intp]) -> State:
+def _named(before: State, after: Floats, names: tuple[str, ...], chosen: NDArray[np.intp]) -> State:
     """The numbers by name, with those of the chosen replaced."""
     return dict(sorted((before | {names[code]: after[code].tolist() for code in chosen.tolist()}).items()))

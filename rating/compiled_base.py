@@ -25,16 +25,17 @@ def as_they_stand(module: ModuleType, names: tuple[str, ...], **known: Any) -> d
 
 
 @jit
-def place_seats(seats, ranks, placed):
+def place_seats(vote, seats, ranks, placed):
     """rating.elo._placed for one vote: `placed` becomes its seats by (rank, contestant). How many there are."""
     size = 0
-    for seat in range(len(seats)):
-        if seats[seat] < 0:
+    for seat in range(seats.shape[1]):
+        if seats[vote, seat] < 0:
             continue
         at = size
         while at > 0:
             other = placed[at - 1]
-            if ranks[other] < ranks[seat] or (ranks[other] == ranks[seat] and seats[other] < seats[seat]):
+            rank, own = ranks[vote, other], ranks[vote, seat]
+            if rank < own or (rank == own and seats[vote, other] < seats[vote, seat]):
                 break
             placed[at] = other
             at -= 1

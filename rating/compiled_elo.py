@@ -32,30 +32,33 @@ def play_elo(start, seats, ranks, kinds, times, ratings, k, window_scale, cell, 
             own = cell_of(now, window_scale)
             if own > cell:
                 return vote, own
-        if size == 2 or (seats[vote, 2] < 0 and seats[vote, 1] >= 0 and seats[vote, 0] >= 0):
+        if size == 2 or seats[vote, 2] < 0:
             one, two = seats[vote, 0], seats[vote, 1]
             score = float(ranks[vote, 1]) - float(ranks[vote, 0])
-            gain = k / 2.0 * (score - 1.0 + 2.0 / (1.0 + math.exp(2.0 * HALF_NAT * (ratings[one] - ratings[two]))))
+            # tanh by an exponential of what is below 0: faster, and odd to the last bit.
+            distance = 2.0 * HALF_NAT * (ratings[one] - ratings[two])
+            odds = math.exp(-abs(distance))
+            gain = k / 2.0 * (score - math.copysign((1.0 - odds) / (1.0 + odds), distance))
             _move(one, gain, now, ratings, sums, first)
             _move(two, -gain, now, ratings, sums, first)
             continue
-        count = place_seats(seats[vote], ranks[vote], placed)
-        _gains(count, seats[vote], ranks[vote], placed, kinds[vote] == PICK, ratings, k, gains)
+        count = place_seats(vote, seats, ranks, placed)
+        _gains(count, vote, seats, ranks, placed, kinds[vote] == PICK, ratings, k, gains)
         for i in range(count):
             _move(seats[vote, placed[i]], gains[i], now, ratings, sums, first)
     return len(kinds), cell
 
 
 @jit
-def _gains(count, seats, ranks, placed, pick, ratings, k, gains):
+def _gains(count, vote, seats, ranks, placed, pick, ratings, k, gains):
     """rating.elo._play_large: what each seat gains."""
     half = k / (count - 1) / 2.0
     gains[:count] = 0.0
     for i in range(1 if pick else count):
         for j in range(i + 1, count):
             one, two = placed[i], placed[j]
-            score = 1.0 if ranks[one] < ranks[two] else 0.0
-            gain = half * (score - math.tanh(HALF_NAT * (ratings[seats[one]] - ratings[seats[two]])))
+            score = 1.0 if ranks[vote, one] < ranks[vote, two] else 0.0
+            gain = half * (score - math.tanh(HALF_NAT * (ratings[seats[vote, one]] - ratings[seats[vote, two]])))
             gains[i] += gain
             gains[j] -= gain
 

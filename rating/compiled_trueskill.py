@@ -27,8 +27,13 @@ _draw = as_they_stand(closed_form, ("_draw",), draw_moments=_gaussian["draw_mome
 
 
 @jit
-def play_trueskill(seats, ranks, kinds, poll, mean, variance, margins, slopes, beta, drift, prior_draws, most):
-    """rating.trueskill._Board.play: counted votes in their order; beliefs and margins change in place."""
+def play_trueskill(
+    seats, ranks, kinds, poll, mean, variance, margins, slopes, beta, drift, prior_draws, most, rated, learned
+):
+    """rating.trueskill._Board.play: counted votes in their order; beliefs and margins change in place.
+
+    `rated` (contestants) and `learned` (polls) become true for those of the votes.
+    """
     size = seats.shape[1]
     placed, means, variances = np.empty(size, np.int64), np.empty(size), np.empty(size)
     places = np.empty(size, np.int64)
@@ -36,12 +41,15 @@ def play_trueskill(seats, ranks, kinds, poll, mean, variance, margins, slopes, b
     for vote in range(len(kinds)):
         if kinds[vote] > RANKING:
             continue
-        count = place_seats(seats[vote], ranks[vote], placed)
-        if count == 2:
-            one, two = seats[vote, placed[0]], seats[vote, placed[1]]
-            drawn = ranks[vote, placed[0]] == ranks[vote, placed[1]]
+        if size == 2 or seats[vote, 2] < 0:
+            drawn = ranks[vote, 0] == ranks[vote, 1]
+            swapped = int(ranks[vote, 0] > ranks[vote, 1] or (drawn and seats[vote, 0] > seats[vote, 1]))
+            one, two = seats[vote, swapped], seats[vote, 1 - swapped]
+            rated[one] = rated[two] = learned[poll[vote]] = True
             _duel(one, two, drawn, poll[vote], mean, variance, margins, slopes, beta, drift, prior_draws, most)
             continue
+        learned[poll[vote]] = True
+        count = place_seats(vote, seats, ranks, placed)
         for i in range(count):
             code = seats[vote, placed[i]]
             means[i], variances[i], places[i] = mean[code], variance[code] + drift, ranks[vote, placed[i]]
@@ -54,7 +62,7 @@ def play_trueskill(seats, ranks, kinds, poll, mean, variance, margins, slopes, b
             _ranking(count, means, variances, places, beta, margin, floats, ints)
         for i in range(count):
             code = seats[vote, placed[i]]
-            mean[code], variance[code] = means[i], variances[i]
+            mean[code], variance[code], rated[code] = means[i], variances[i], True
 
 
 @jit
@@ -70,13 +78,14 @@ def _duel(winner, loser, drawn, poll, mean, variance, margins, slopes, beta, dri
     density = PEAK * math.exp(-0.5 * low * low)
     below = 0.5 * math.erfc(-low * ROOT_HALF)
     if prior_draws > 0.0:
+        trust = (2.0 * beta * beta / spread) ** 2
         if margin > 0.0:
             high = (gap + margin) / root
-            slopes[poll] += (density + PEAK * math.exp(-0.5 * high * high)) / root
-            moved = margin + ((1.0 if drawn else 0.0) - 0.5 * math.erfc(-high * ROOT_HALF) + below) / slopes[poll]
-            margins[poll] = min(moved, most)
+            slopes[poll] += trust * (density + PEAK * math.exp(-0.5 * high * high)) / root
+            surprise = (1.0 if drawn else 0.0) - 0.5 * math.erfc(-high * ROOT_HALF) + below
+            margins[poll] = min(margin + trust * surprise / slopes[poll], most)
         else:
-            slopes[poll] += 2.0 * density / root
+            slopes[poll] += trust * 2.0 * density / root
     if drawn:
         v, w = _draw(gap / root, margin / root)
     elif low >= FRACTION_FROM:
@@ -101,11 +110,12 @@ def _learn(count, means, variances, ranks, poll, margins, slopes, beta, prior_dr
         margin = prior_draws / slope
     for i in range(count):
         for j in range(i + 1, count):
-            root = math.sqrt(variances[i] + variances[j] + 2.0 * beta * beta)
+            spread = variances[i] + variances[j] + 2.0 * beta * beta
+            root, trust = math.sqrt(spread), (2.0 * beta * beta / spread) ** 2
             low, high = (means[i] - means[j] - margin) / root, (means[i] - means[j] + margin) / root
-            slope += PEAK * (math.exp(-0.5 * low * low) + math.exp(-0.5 * high * high)) / root
-            surprise += 1.0 if ranks[i] == ranks[j] else 0.0
-            surprise -= 0.5 * (math.erfc(-high * ROOT_HALF) - math.erfc(-low * ROOT_HALF))
+            slope += trust * PEAK * (math.exp(-0.5 * low * low) + math.exp(-0.5 * high * high)) / root
+            mass = 0.5 * (math.erfc(-high * ROOT_HALF) - math.erfc(-low * ROOT_HALF))
+            surprise += trust * ((1.0 if ranks[i] == ranks[j] else 0.0) - mass)
     slopes[poll] = slope
     margins[poll] = min(max(margin + surprise / slope, 0.5 * margin), most) if margin > 0.0 else 0.0
     return margin

@@ -5,6 +5,7 @@ of the rating work, `--json FILE` also writes down what was measured of it.
 """
 
 import argparse
+import importlib
 import json
 import statistics
 import sys
@@ -17,28 +18,24 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import render, web_memory
 from tests.benchmarks.rating import report
 
 
 @dataclass(frozen=True)
 class Contest:
-    """Ours against a peer: makes two callables that do the same work, or that return numbers already measured."""
+    """Ours against a peer. The function `workers` of the module takes a folder and makes the two callables."""
 
     name: str
     peer: str
     unit: str
-    workers: Callable[[Path], tuple[Callable[[], object], Callable[[], object]]]
+    module: str
     rounds: int = 5
 
 
 CONTESTS = (
-    Contest("images: 8 in 12 steps", "diffusers' SDXL pipeline", "s", render.workers),
-    Contest(
-        "memory of the web process", "the limit of 150 MB", "MB",
-        lambda folder: (web_memory.measured, lambda: 150.0), rounds=2,
-    ),
-)  # fmt: skip
+    Contest("images: 8 in 12 steps", "diffusers' SDXL pipeline", "s", "render"),
+    Contest("memory of the web process", "the limit of 150 MB", "MB", "web_memory", rounds=2),
+)
 
 
 def figure(work: Callable[[], object]) -> float:
@@ -50,7 +47,7 @@ def figure(work: Callable[[], object]) -> float:
 
 def measure(contest: Contest, folder: Path) -> tuple[list[float], list[float]]:
     """Run both in turn; the first round warms up and is thrown away."""
-    ours, theirs = contest.workers(folder)
+    ours, theirs = importlib.import_module(f"tests.benchmarks.{contest.module}").workers(folder)
     pairs = [(figure(ours), figure(theirs)) for _ in range(contest.rounds + 1)][1:]
     return [own for own, _ in pairs], [other for _, other in pairs]
 

@@ -2,11 +2,17 @@
 
 import tempfile
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
 from tests.site import Site
+
+
+def workers(folder: Path) -> tuple[Callable[[], float], Callable[[], float]]:
+    """Ours, and the limit in megabytes."""
+    return measured, lambda: 150.0
 
 
 def measured() -> float:

@@ -4,6 +4,7 @@ import importlib
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,8 @@ def assert_same(found, expected):
         assert len(found) == len(expected)
         for one, other in zip(found, expected, strict=True):
             assert_same(one, other)
+    elif expected is None:
+        assert found is None
     else:
         assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
@@ -56,6 +59,7 @@ def assert_same(found, expected):
     ("plain", "fast"),
     [
         (EloSystem(**ELO), CompiledElo(**ELO)),
+        (EloSystem(average=None), CompiledElo(average=None)),
         (EloSystem(average=WindowMean("wall")), CompiledElo(average=WindowMean("wall"))),
         (EloSystem(average=WindowMean("votes", 70.0)), CompiledElo(average=WindowMean("votes", 70.0))),
         (TrueSkillSystem(), CompiledTrueSkill()),
@@ -101,6 +105,22 @@ def test_portions_equal_one_pass_bit_for_bit():
     for fast in (CompiledElo(), CompiledTrueSkill()):
         portions = fast.fold(fast.fold(fast.start(), votes.take(early)), votes.take(~early))
         assert portions == fast.fold(fast.start(), votes)
+
+
+def test_the_order_of_the_seats_has_no_say_in_the_last_bit():
+    votes = votes_of_all_kinds(6, 400)
+    turned = np.arange(votes.seats.shape[1])[::-1]
+    back = replace(
+        votes, seats=_left(votes.seats[:, turned]), ranks=_left(votes.ranks[:, turned], votes.seats[:, turned])
+    )
+    for fast in (CompiledElo(), CompiledTrueSkill()):
+        assert fast.fold(fast.start(), back) == fast.fold(fast.start(), votes)
+
+
+def _left(values, seats=None):
+    """The columns of the taken seats moved to the left."""
+    order = np.argsort((values if seats is None else seats) < 0, axis=1, kind="stable")
+    return np.take_along_axis(values, order, axis=1)
 
 
 def test_no_counted_vote_changes_nothing():

@@ -33,8 +33,15 @@ RACES = (
         fast=_ours("numba", "with_numba.elo", 1_000_000),
         rivals=(
             Rival(_peer("evalica", "elo", 1_000_000), pure=2, fast=30),
+            Rival(_peer("evalica, ready indices", "elo_of_indices", 1_000_000)),
             Rival(_peer("fschat", "elo", 100_000), pure=8),
         ),
+    ),
+    Race(
+        "Elo with its time-weighted average", "duels", US,
+        pure=_ours("pure", "sequential.elo_with_average", 1_000_000),
+        fast=_ours("numba", "with_numba.elo_with_average", 1_000_000),
+        rivals=(Rival(_peer("evalica, no average", "elo", 1_000_000)),),
     ),
     Race(
         "TrueSkill, rankings of four with ties", "rankings", US,

@@ -8,6 +8,11 @@ PACKAGES = ("numpy", "numba")
 
 
 def elo(votes, size):
+    """Without the time-weighted average, which no peer computes."""
+    return fold(CompiledElo(average=None), arrays.duels(votes, size))
+
+
+def elo_with_average(votes, size):
     return fold(CompiledElo(), arrays.duels(votes, size))
 
 
