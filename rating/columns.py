@@ -3,16 +3,18 @@
 import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rating.errors import OutcomeError, VoteFileError
+from rating.ids import IdCollector, Ids
 from rating.outcomes import parse_outcome
 from rating.votes import KINDS, NOBODY, Votes
 
 COLUMNS = ("vote", "created_at", "poll", "prompt", "voter", "seats", "outcome")
-Row = tuple[str, ...]
+Row = Sequence[str]
 MAX_SEATS = 9999
 
 
@@ -38,11 +40,11 @@ class Collector:
         self._codes = {name: Codes() for name in ("poll", "prompt", "voter", "seats", "outcome")}
         self._pieces: dict[str, list[NDArray[np.int32]]] = {name: [] for name in self._codes}
         self._times: list[NDArray[np.float64]] = []
-        self._ids: list[str] = []
+        self._ids = IdCollector()
         self._extra: dict[str, list[str]] = {}
         self._lines: list[tuple[int, int]] = []
 
-    def add(self, names: list[str], line: int, rows: list[Row]) -> None:
+    def add(self, names: list[str], line: int, rows: Sequence[Row]) -> None:
         """Take rows under these column names; `line` is where the first of them stands."""
         if names != self._names:
             self._check_names(names)
@@ -51,14 +53,14 @@ class Collector:
         if not rows:
             return
         self._lines.append((self.count, line))
-        for at, row in enumerate(rows):
-            if len(row) != len(names):
-                raise self._error(self.count + at, f"{len(row)} values for {len(names)} columns")
+        if set(map(len, rows)) != {len(names)}:
+            at, row = next((at, row) for at, row in enumerate(rows) if len(row) != len(names))
+            raise self._error(self.count + at, f"{len(row)} values for {len(names)} columns")
         columns = dict(zip(names, zip(*rows, strict=True), strict=True))
         for name, codes in self._codes.items():
             self._pieces[name].append(codes.of(columns[name]))
         self._times.append(self._moments(columns["created_at"]))
-        self._ids.extend(columns["vote"])
+        self._ids.add(columns["vote"])
         for name, kept in self._extra.items():
             kept.extend(columns[name])
         self.count += len(rows)
@@ -67,8 +69,8 @@ class Collector:
         """Everything taken, checked."""
         if self._names is None:
             self._check_names([])
-        self._check_ids()
-        column = {name: np.concatenate([np.empty(0, np.int32), *pieces]) for name, pieces in self._pieces.items()}
+        ids = self._checked_ids()
+        column = {name: np.concatenate([np.empty(0, np.int32), *self._pieces.pop(name)]) for name in self._codes}
         contestants, shown = self._seats(column["seats"])
         kinds, placed = self._outcomes(column["outcome"], column["seats"], shown)
         polls, poll = _sorted(self._codes["poll"], column["poll"])
@@ -88,7 +90,7 @@ class Collector:
             prompt=prompt,
             voter=voter,
             times=np.concatenate([np.empty(0), *self._times]),
-            ids=self._ids,
+            ids=ids,
             extra=self._extra,
         )
 
@@ -98,17 +100,18 @@ class Collector:
                 wrong = "there is no column" if name not in names else "there are two columns"
                 raise VoteFileError(f"{self.source}, line 1: {wrong} {name!r}; needed: {', '.join(COLUMNS)}")
 
-    def _check_ids(self) -> None:
-        distinct = set(self._ids)
-        if len(distinct) == self.count and "" not in distinct:
-            return
+    def _checked_ids(self) -> Ids:
+        ids = self._ids.ids()
+        if not self._ids.may_repeat():
+            return ids
         seen: set[str] = set()
-        for at, name in enumerate(self._ids):
+        for at, name in enumerate(ids):
             if not name:
                 raise self._error(at, "vote is empty; write a number or a name that no other vote has")
             if name in seen:
                 raise self._error(at, f"vote {name!r} occurs a second time; keep one of them")
             seen.add(name)
+        return ids
 
     def _moments(self, texts: Sequence[str]) -> NDArray[np.float64]:
         try:
@@ -184,7 +187,7 @@ def _iso_moments(texts: Sequence[str]) -> NDArray[np.float64]:
     """Seconds since 1970 of ISO texts that all end alike, in one go; ValueError for any others."""
     for ending in ("Z", "+00:00"):
         if texts[0].endswith(ending):
-            if not all(text.endswith(ending) for text in texts):
+            if not all(map(str.endswith, texts, repeat(ending))):
                 raise ValueError
             cut = -len(ending)
             moments = np.array([text[:cut] for text in texts], dtype="datetime64[us]")

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rating.game import Game
+from rating.ids import Ids
 from rating.outcomes import Kind, Outcome
 
 KINDS: tuple[Kind, ...] = ("pick", "draw", "ranking", "bad", "skip")
@@ -54,12 +55,14 @@ class Votes:
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Votes":
         """The votes under a mask or in the given places, in that order; the names stay, so codes keep their meaning."""
-        places = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+        places = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.intp, copy=False)
         arrays = {
             name: getattr(self, name)[places]
             for name in ("seats", "ranks", "kinds", "poll", "prompt", "voter", "times")
         }
-        ids = [self.ids[place] for place in places] if len(self.ids) else ()
+        ids: Sequence[str] = ()
+        if len(self.ids):
+            ids = self.ids.take(places) if isinstance(self.ids, Ids) else [self.ids[place] for place in places]
         extra = {name: [column[place] for place in places] for name, column in self.extra.items()}
         return replace(self, **arrays, ids=ids, extra=extra)
 
