@@ -15,7 +15,6 @@ portions. A poll that never had a draw has margin 0; only its slope grows, and i
 """
 
 import math
-from itertools import combinations
 
 from rating.gaussian import PEAK, ROOT_HALF, cdf, quantile
 
@@ -48,14 +47,15 @@ def learn_ranking(
     Neighbouring places alone would not do: they are near because they are neighbours. `noise` is 2 beta^2; a `margin`
     of 0 stays 0; `most` bounds it.
     """
-    surprise = 0.0
-    for one, other in combinations(range(len(means)), 2):
-        spread = variances[one] + variances[other] + noise
-        root, trust = math.sqrt(spread), (noise / spread) ** 2
-        low = (means[one] - means[other] - margin) / root
-        high = (means[one] - means[other] + margin) / root
-        slope += trust * PEAK * (math.exp(-0.5 * low * low) + math.exp(-0.5 * high * high)) / root
-        mass = 0.5 * (math.erfc(-high * ROOT_HALF) - math.erfc(-low * ROOT_HALF))
-        surprise += trust * ((ranks[one] == ranks[other]) - mass)
+    exp, erfc, sqrt, surprise, steepness = math.exp, math.erfc, math.sqrt, 0.0, 0.0
+    for at, (mean, variance, rank) in enumerate(zip(means, variances, ranks, strict=True)):
+        for below in range(at + 1, len(means)):
+            spread = variance + variances[below] + noise
+            root, trust, gap = sqrt(spread), noise / spread, mean - means[below]
+            low, high = (gap - margin) / root, (gap + margin) / root
+            trust *= trust
+            steepness += trust * (exp(-0.5 * low * low) + exp(-0.5 * high * high)) / root
+            surprise += trust * ((rank == ranks[below]) - 0.5 * (erfc(-high * ROOT_HALF) - erfc(-low * ROOT_HALF)))
+    slope += PEAK * steepness
     # A step down of more than half could cross zero; a smaller one never does.
     return min(max(margin + surprise / slope, 0.5 * margin), most) if margin else 0.0, slope

@@ -7,7 +7,7 @@ Messages and factors are written as (precision, precision times mean).
 import math
 from collections.abc import Sequence
 
-from rating.gaussian import draw_site, win_site
+from rating.gaussian import FRACTION_FROM, PEAK, ROOT_HALF, draw_site, win_site
 
 TOLERANCE = 1e-9
 SWEEPS = 200
@@ -34,41 +34,48 @@ def propagate(
     mean is then the first node's. A win is a difference > `margin`, a tie one within -+`reach`. Ends when no factor's
     precision and pull move by more than 1e-9 of what it says and of what it is told.
     """
-    n = len(factors)
+    n, exp, erfc, sqrt, peak, root_half = len(factors), math.exp, math.erfc, math.sqrt, PEAK, ROOT_HALF
     site, said = [0.0] * n, [0.0] * n
     up, up_pull, down, down_pull = [0.0] * n, [0.0] * n, heard, [0.0] * n
     for at, (first, _, _) in enumerate(factors):
         down_pull[at] = down[at] * pull[first] / precision[first]
     for _ in range(SWEEPS):
-        moved = 0.0
+        settled = True
         for at in path:
             first, second, tied = factors[at]
-            ahead = 1.0 / (precision[first] - up[at])
-            behind = 1.0 / (precision[second] - down[at])
-            mean = ahead * (pull[first] - up_pull[at])
-            other = behind * (pull[second] - down_pull[at])
-            spread = ahead + behind
+            of_first, of_second = precision[first] - up[at], precision[second] - down[at]
+            pull_first, pull_second = pull[first] - up_pull[at], pull[second] - down_pull[at]
+            ahead, behind = 1.0 / of_first, 1.0 / of_second
+            mean, other, spread = ahead * pull_first, behind * pull_second, ahead + behind
+            root = sqrt(spread)
+            t = (mean - other - margin) / root
             if tied:
                 new, new_pull = draw_site(mean - other, spread, reach)
+            elif t >= FRACTION_FROM:
+                # As in win_site, which is called for the rest: here a call costs what it computes.
+                v = peak * exp(-0.5 * t * t) / (0.5 * erfc(-t * root_half))
+                w = v * (v + t)
+                new = w / ((1.0 - w) * spread)
+                new_pull = (v + t * w) / ((1.0 - w) * root) + new * margin
             else:
                 new, new_pull = win_site(mean - other, spread, margin)
-            moved = max(
-                moved,
-                abs(new - site[at]) * spread / (1.0 + new * spread),
-                abs(new_pull - said[at]) / (abs(new_pull) + 1.0 / math.sqrt(spread)),
-            )
+            if settled:
+                change, change_pull = abs(new - site[at]), abs(new_pull - said[at])
+                settled = change * spread <= TOLERANCE * (1.0 + new * spread) and change_pull <= TOLERANCE * (
+                    abs(new_pull) + 1.0 / root
+                )
             site[at], said[at] = new, new_pull
             share = 1.0 + new * behind
-            message, message_pull = new / share, (new * other + new_pull) / share
-            precision[first] += message - up[at]
-            pull[first] += message_pull - up_pull[at]
-            up[at], up_pull[at] = message, message_pull
+            up[at] = message = new / share
+            precision[first] = of_first + message
+            up_pull[at] = message = (new * other + new_pull) / share
+            pull[first] = pull_first + message
             share = 1.0 + new * ahead
-            message, message_pull = new / share, (new * mean - new_pull) / share
-            precision[second] += message - down[at]
-            pull[second] += message_pull - down_pull[at]
-            down[at], down_pull[at] = message, message_pull
-        if moved <= TOLERANCE:
+            down[at] = message = new / share
+            precision[second] = of_second + message
+            down_pull[at] = message = (new * mean - new_pull) / share
+            pull[second] = pull_second + message
+        if settled:
             return
 
 
