@@ -147,6 +147,8 @@ ARENA_RENDER_THREADS = int(os.environ.get("ARENA_RENDER_THREADS", "1"))
 ARENA_API_TOKEN = os.environ.get("ARENA_API_TOKEN") or local_secret("api-token")
 # How many times a served image is enlarged: the demo's 64 px images are shown at 256 px.
 ARENA_BLIND_SCALE = int(os.environ.get("ARENA_BLIND_SCALE", "4"))
+# A matchup can be answered this long after it was first shown.
+ARENA_TICKET_HOURS = float(os.environ.get("ARENA_TICKET_HOURS", "24"))
 ARENA_FREE_PROMPT_BUDGET_SECONDS = int(os.environ.get("ARENA_FREE_PROMPT_BUDGET_SECONDS", "120"))
 
 LOGGING = {

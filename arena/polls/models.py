@@ -16,6 +16,12 @@ class Poll(models.Model):
         DUEL = "duel", "Free-prompt duel"
         FFA = "ffa", "Free for all"
 
+    class ContentRating(models.TextChoices):
+        GENERAL = "general"
+        SENSITIVE = "sensitive"
+        QUESTIONABLE = "questionable"
+        EXPLICIT = "explicit"
+
     kind = models.CharField(max_length=10, choices=Kind, unique=True)
     question = models.CharField(max_length=200)
     prompt_set = models.ForeignKey(PromptSet, on_delete=models.PROTECT, related_name="polls")
@@ -23,6 +29,11 @@ class Poll(models.Model):
     goal = models.PositiveIntegerField(
         default=20, help_text="Votes after which a volunteer is offered a place to stop."
     )
+    content_rating = models.CharField(
+        max_length=12, choices=ContentRating, default=ContentRating.GENERAL,
+        help_text="The most that a typed prompt may ask for.",
+    )  # fmt: skip
+    banned_tags = models.TextField(blank=True, help_text="Tags that typed prompts must not hold, separated by commas.")
     contestants = models.ManyToManyField(Contestant, through="Enrolment", related_name="polls")
 
     class Meta:

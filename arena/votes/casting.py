@@ -58,7 +58,7 @@ def open_ticket(poll: Poll, voter: Voter) -> Ticket | None:
 
 def seen_groups(poll: Poll, voter: Voter) -> set[frozenset[int]]:
     """The sets of sample ids that this poll has shown to the voter, answered or not."""
-    shown = Seat.objects.filter(matchup__poll=poll, matchup__ticket__voter=voter).order_by()
+    shown = Seat.objects.filter(matchup__poll=poll, matchup__tickets__voter=voter).order_by()
     groups: dict[int, set[int]] = {}
     for matchup, sample in shown.values_list("matchup_id", "sample_id"):
         groups.setdefault(matchup, set()).add(sample)

@@ -44,7 +44,8 @@ def test_votes_are_read_only(admin, cast_vote) -> None:
 
 
 def test_a_vote_is_excluded_with_a_reason_and_put_back(admin, cast_vote) -> None:
-    response = admin.post("/admin/votes/voteexclusion/add/", {"vote": cast_vote.pk, "reason": "one-sided"})
+    form = {"vote": cast_vote.pk, "state": "excluded", "rule": "by-hand", "reason": "one-sided"}
+    response = admin.post("/admin/votes/voteexclusion/add/", form)
     assert response.status_code == 302
     exclusion = VoteExclusion.objects.get()
     assert (exclusion.vote, exclusion.reason) == (cast_vote, "one-sided")

@@ -3,7 +3,6 @@ from datetime import UTC, datetime
 
 import pytest
 from django.db import IntegrityError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
 
 from arena.polls.models import Enrolment, Matchup, Seat
 from arena.polls.pairing import RULE
@@ -149,19 +148,6 @@ def test_a_vote_cannot_be_changed_or_deleted(voter, ticket_of) -> None:
         cursor.execute("UPDATE votes_vote SET created_at = created_at")
     assert Vote.objects.get().outcome == "1"
     VoteExclusion.objects.create(vote=vote, reason="test")
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_guard_can_be_taken_away_and_put_back(voter, ticket_of) -> None:
-    vote = cast(ticket_of(ready_poll("duel", contestants=2), voter).token, "1", voter)
-    MigrationExecutor(connection).migrate([("votes", "0001_initial")])
-    try:
-        assert Vote.objects.update(outcome="2") == 1
-    finally:
-        MigrationExecutor(connection).migrate([("votes", "0002_append_only")])
-    with pytest.raises(IntegrityError, match="append-only"):
-        Vote.objects.update(outcome="1")
-    assert VoteLog.objects.get().length == vote.number == 1
 
 
 def test_appearances_equal_seats_taken(voter) -> None:
