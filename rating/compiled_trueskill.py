@@ -21,7 +21,12 @@ GAUSSIAN = (
     "draw_site",
 )  # fmt: skip
 
-_gaussian = as_they_stand(gaussian, GAUSSIAN, QUADRATURE=tuple(gaussian.QUADRATURE))
+# Of one length, which numba needs: a weight of 0 adds nothing.
+_quadratures = {
+    name: (*nodes, *[(0.0, 0.0)] * (len(gaussian.QUADRATURE) - len(nodes)))
+    for name, nodes in (("QUADRATURE", gaussian.QUADRATURE), ("FLAT_QUADRATURE", gaussian.FLAT_QUADRATURE))
+}
+_gaussian = as_they_stand(gaussian, GAUSSIAN, **_quadratures)
 _win_moments, _win_site, _draw_site = (_gaussian[name] for name in ("win_moments", "win_site", "draw_site"))
 _draw = as_they_stand(closed_form, ("_draw",), draw_moments=_gaussian["draw_moments"])["_draw"]
 
