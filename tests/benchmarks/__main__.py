@@ -1,7 +1,7 @@
 """`make bench`: each figure is a ratio against a named peer or limit, both run in turn; medians with their spread.
 
-`--only WORD` measures what has the word in its name (`--only rating` the whole rating engine), `--quick` does a tenth
-of the rating work, `--json FILE` also writes down what was measured of it.
+`--only WORD …` measures what has such a word in its name (`--only rating` the whole rating engine), `--quick` does a
+tenth of the rating work, `--json FILE` also writes down what was measured of it.
 """
 
 import argparse
@@ -56,8 +56,8 @@ def spread(values: list[float]) -> str:
     return f"{statistics.median(values):.4g} [{min(values):.4g}, {max(values):.4g}]"
 
 
-def contests(console: Console, only: str) -> None:
-    chosen = [contest for contest in CONTESTS if only in contest.name]
+def contests(console: Console, only: list[str]) -> None:
+    chosen = [contest for contest in CONTESTS if any(word in contest.name for word in only)]
     if not chosen:
         return
     table = Table("what", "unit", "ours: median [min, max]", "peer", "peer: median [min, max]", "peer / ours")
@@ -72,7 +72,9 @@ def contests(console: Console, only: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="", metavar="WORD", help="what has this word in its name, or: rating")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], metavar="WORD", help="what has one of them in its name, or: rating"
+    )
     parser.add_argument("--quick", action="store_true", help="a tenth of the rating work, two rounds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured of the rating engine there")
     options = parser.parse_args()

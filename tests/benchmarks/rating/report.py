@@ -51,12 +51,15 @@ class Line:
         return {name: self.ratios[name] >= least for name, least in self.required.items() if name in self.ratios}
 
 
-def measured(say: Say, only: str, quick: bool) -> list[Line]:
-    """Run the races and limits whose names contain `only`; `quick` runs a tenth of the work twice."""
+def measured(say: Say, only: list[str], quick: bool) -> list[Line]:
+    """Run the races and limits whose names contain a word of `only`, all for "rating".
+
+    `quick` runs a tenth of the work, twice.
+    """
     rounds, cut = (2, 10) if quick else (ROUNDS, 1)
     lines: list[Line] = []
-    races = [race for race in RACES if only in race.name or only == "rating"]
-    limits = [limit for limit in LIMITS if only in limit.name or only == "rating"]
+    races = [race for race in RACES if _chosen(race.name, only)]
+    limits = [limit for limit in LIMITS if _chosen(limit.name, only)]
     if not races and not limits:
         return lines
     peers = peers_python(say) if races else Path()
@@ -69,6 +72,10 @@ def measured(say: Say, only: str, quick: bool) -> list[Line]:
             say(f"measuring: {limit.name}…")
             lines.append(_limit(limit, paths[limit.workload], rounds))
     return lines
+
+
+def _chosen(name: str, only: list[str]) -> bool:
+    return "rating" in only or any(word in name for word in only)
 
 
 def _workloads(folder: Path) -> dict[str, Path]:
