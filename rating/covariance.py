@@ -151,17 +151,21 @@ def _outer_inverse(gradients: _Gradients, inverse: Floats) -> Floats:
 def _meat(gradients: _Gradients, cluster: Codes, inverse: Floats, rivalry: Floats) -> tuple[Floats, float]:
     """(p, p) the covariance and its degrees of freedom for one way of clustering.
 
+    The degrees of freedom are the effective number of clusters: by their leverage, as if votes were independent, or by
+    how far each moved the estimate, which counts the few whose taste decides; the smaller one. The squared moves of
+    equal clusters in D dimensions scatter as chi-squared, hence 1 + 2 / D.
     A vote alone in its cluster needs no sums: its gradient grows by 1 / (1 - leverage) (Sherman and Morrison 1950).
     """
     p = len(inverse)
     cluster = _renumbered(cluster)
     leverage = gradients.form(rivalry)
-    of_cluster = np.bincount(cluster, leverage)
+    expected = _binned(cluster, leverage, cluster.max() + 1)
     alone = np.bincount(cluster)[cluster] == 1
     singles = gradients.take(alone)
     pull = 1.0 / (1.0 - leverage[alone]) ** 2
     meat = singles.outer(np.zeros(len(pull), np.intp), 1, p, pull)[0]
     spread = np.stack([_binned(singles.parameter, singles.value**power, p) for power in (2, 4)])
+    moves = leverage[alone] * pull
     if not alone.all():
         groups = gradients.take(~alone)
         group = _renumbered(cluster[~alone])
@@ -169,10 +173,17 @@ def _meat(gradients: _Gradients, cluster: Codes, inverse: Floats, rivalry: Float
         meat += moved.T @ moved
         own = _binned(group[:, None] * p + groups.parameter, groups.value**2, len(moved) * p).reshape(-1, p)
         spread += np.stack([own.sum(axis=0), (own**2).sum(axis=0)])
+        moves = np.append(moves, np.einsum("ij,ij->i", moved @ inverse, moved))
     covariance = inverse @ meat @ inverse
     few = spread[0] ** 2 < FEWEST_CLUSTERS * spread[1]
     covariance[np.ix_(few, few)] += inverse[np.ix_(few, few)]
-    return covariance, float(of_cluster.sum() ** 2 / (of_cluster**2).sum())
+    dimensions = float(np.linalg.matrix_rank(inverse))
+    return covariance, min(_effective(expected), _effective(moves) * (1.0 + 2.0 / dimensions))
+
+
+def _effective(shares: Floats) -> float:
+    """How many equal shares would weigh as these do (Satterthwaite 1946)."""
+    return float(shares.sum() ** 2 / (shares**2).sum())
 
 
 def _pulled(gradients: _Gradients, group: Codes, leverage: Floats, rivalry: Floats) -> Floats:
