@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from rating.averages import DecayingMean, WindowMean
 from rating.covariance import clustered_covariance
 from rating.elo import EloSystem
 from rating.elo_interval import elo_interval
@@ -23,7 +24,9 @@ Floats = NDArray[np.float64]
 
 def elo_system(options: FitOptions) -> EloSystem:
     """Elo as the options have it."""
-    return EloSystem(k=options.k, initial=options.initial)
+    if options.half_life is not None:
+        return EloSystem(options.k, options.initial, DecayingMean(options.half_life, options.clock))
+    return EloSystem(options.k, options.initial, WindowMean(options.clock, options.window))
 
 
 def trueskill_system(options: FitOptions) -> TrueSkillSystem:
@@ -35,6 +38,7 @@ def trueskill_system(options: FitOptions) -> TrueSkillSystem:
         tau=options.tau,
         draw_probability=options.draw_probability,
         compat=options.compat,
+        backend=options.backend,
     )
 
 

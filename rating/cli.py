@@ -106,6 +106,11 @@ def _system_options(parser: argparse.ArgumentParser, default: str) -> None:
     elo = parser.add_argument_group("elo")
     elo.add_argument("--k", type=_positive, default=32.0, help="step (default 32)")
     elo.add_argument("--initial", type=_number, default=1500.0, help="first rating (default 1500)")
+    elo.add_argument("--clock", choices=("votes", "wall"), default="votes", help="of the average (default votes)")
+    elo.add_argument("--window", type=_positive, help="votes or seconds averaged over (default: the last half)")
+    elo.add_argument(
+        "--half-life", type=_positive, help="average with weights that halve every so many votes or seconds"
+    )
     trueskill = parser.add_argument_group("trueskill, trueskill2")
     trueskill.add_argument("--mu", type=_number, default=25.0)
     trueskill.add_argument("--sigma", type=_positive, default=25 / 3)
@@ -116,6 +121,7 @@ def _system_options(parser: argparse.ArgumentParser, default: str) -> None:
     trueskill.add_argument(
         "--lineage", type=Path, metavar="CSV", help="contestant,run,epoch: epochs of a run walk (trueskill2)"
     )
+    trueskill.add_argument("--backend", choices=("own", "trueskill-package"), default="own")
     joint = parser.add_argument_group("joint")
     joint.add_argument("--ties", choices=("davidson", "rao-kupper", "half"), default="davidson")
     joint.add_argument("--no-left-seat", action="store_true", help="leave the advantage of the first seat out")
@@ -125,6 +131,7 @@ def _uncertainty_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cluster", choices=CLUSTERS, default="voter", help="what votes are not independent within (default voter)"
     )
+    parser.add_argument("--bootstrap", type=_natural, default=0, help="joint: intervals from so many resamples")
     parser.add_argument("--level", type=_share, default=0.95, help="of the intervals (default 0.95)")
 
 

@@ -26,25 +26,32 @@ Floats = NDArray[np.float64]
 class FitOptions:
     """What may be chosen about a rating.
 
-    `k` and `initial` are Elo's; `mu`, `sigma`, `beta`, `tau` and `draw_probability` (None: learned for each poll) are
-    TrueSkill's and `compat` makes it do as the trueskill package does; `lineage` gives (run, epoch) of contestants to
-    TrueSkill 2; `ties` and `left_seat` are the joint likelihood's. `cluster` names what votes are not independent
-    within, `level` in (0, 1) is that of every interval, `seed` that of everything random.
+    `k` and `initial` are Elo's, and `clock`, `window` and `half_life` those of its average (rating.averages); `mu`,
+    `sigma`, `beta`, `tau`, `draw_probability` (None: learned for each poll) and `backend` are TrueSkill's and `compat`
+    makes it do as the trueskill package does; `lineage` gives (run, epoch) of contestants to TrueSkill 2; `ties` and
+    `left_seat` are the joint likelihood's, and `bootstrap` the number of resamples behind its intervals (0: none, by
+    formula). `cluster` names what votes are not independent within, `level` in (0, 1) is that of every interval, `seed`
+    that of everything random.
     """
 
     system: System = "trueskill"
     k: float = 32.0
     initial: float = 1500.0
+    clock: Literal["votes", "wall"] = "votes"
+    window: float | None = None
+    half_life: float | None = None
     mu: float = 25.0
     sigma: float = 25 / 3
     beta: float = 25 / 6
     tau: float | None = None
     draw_probability: float | None = None
     compat: bool = False
+    backend: Literal["own", "trueskill-package"] = "own"
     lineage: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     ties: Ties = "davidson"
     left_seat: bool = True
     cluster: Cluster = "voter"
+    bootstrap: int = 0
     level: float = 0.95
     seed: int = 0
 
@@ -87,6 +94,7 @@ BELIEFS: dict[System, str] = {
     "trueskill2": "rating.beliefs_trueskill2.trueskill2",
     "joint": "rating.beliefs.joint",
 }
+RESAMPLED = "rating.beliefs_resampled.resampled"
 
 
 def beliefs(votes: Votes, options: FitOptions) -> Beliefs:
@@ -94,7 +102,8 @@ def beliefs(votes: Votes, options: FitOptions) -> Beliefs:
     state = vote_state(votes)
     if state.name not in ("ok", "separated"):
         raise StateError(state.message)
-    module, name = BELIEFS[options.system].rsplit(".", 1)
+    resampled = options.system == "joint" and options.bootstrap > 0
+    module, name = (RESAMPLED if resampled else BELIEFS[options.system]).rsplit(".", 1)
     make: Callable[[Votes, FitOptions], Beliefs] = getattr(importlib.import_module(module), name)
     return make(votes, options)
 

@@ -123,6 +123,28 @@ def test_options_reach_the_systems(file: Path) -> None:
     assert wide["high"] - wide["low"] > narrow["high"] - narrow["low"]
 
 
+def test_the_average_of_elo_can_be_chosen(file: Path) -> None:
+    def averages(*options: object) -> list[float]:
+        return [row["average"] for row in rows("fit", file, "--system", "elo", *options)]
+
+    values = [row["value"] for row in rows("fit", file, "--system", "elo")]
+    assert averages("--half-life", 1e-3) == pytest.approx(values, abs=1e-6)
+    # The simulated votes are a second apart, so both clocks tell the same time.
+    assert averages("--clock", "wall", "--window", 500) == pytest.approx(averages("--window", 500), abs=5)
+    assert averages() != averages("--window", 500)
+
+
+def test_the_package_and_the_bootstrap_agree_with_our_own(file: Path) -> None:
+    own, package = (
+        rows("fit", file, "--poll", "fixed"),
+        rows("fit", file, "--poll", "fixed", "--backend", "trueskill-package"),
+    )
+    assert [row["mu"] for row in own] == pytest.approx([row["mu"] for row in package], abs=1e-6)
+    formula, resampled = (rows("fit", file, "--system", "joint", "--bootstrap", count) for count in (0, 200))
+    widths = [[row["high"] - row["low"] for row in found] for found in (formula, resampled)]
+    assert np.mean(widths[1]) == pytest.approx(np.mean(widths[0]), rel=0.2)
+
+
 def written(path: Path, *votes: str) -> Path:
     lines = (f"{at},2026-01-01T00:00:00Z,fixed,p,v{at},{vote}" for at, vote in enumerate(votes))
     path.write_text("\n".join(["vote,created_at,poll,prompt,voter,seats,outcome", *lines]) + "\n")
