@@ -1,13 +1,17 @@
 """`python -m rating next`: which matchups to ask for next."""
 
+import math
 import sys
 from argparse import Namespace
+from statistics import fmean
 
 import numpy as np
 
+from rating.beliefs import WIDE
 from rating.cli_fit import fit_options, votes_of
 from rating.errors import UnknownContestantError
 from rating.fitting import beliefs
+from rating.joint import fit_joint
 from rating.matchmaking import Costs, Posterior, Question, choose
 from rating.printing import print_rows
 from rating.suggest import nearest
@@ -22,7 +26,7 @@ def run(options: Namespace) -> int:
     posterior = Posterior(np.nan_to_num(found.mean) * found.nat, np.nan_to_num(found.covariance) * found.nat**2)
     choices = choose(
         posterior,
-        Question(options.seats, "duel" if options.seats == 2 else options.answer),
+        _question(votes, options),
         count=options.count,
         method=options.method,
         costs=Costs(options.gpu_seconds, options.voter_seconds, frozenset(_codes(votes, options.cached))),
@@ -42,6 +46,15 @@ def run(options: Namespace) -> int:
     ]
     print_rows(rows, options.format, sys.stdout, title=f"next matchups by {options.method}")
     return 0
+
+
+def _question(votes: Votes, options: Namespace) -> Question:
+    """What will be asked: of two seats with draws, as often as these votes have them."""
+    if options.seats > 2:
+        return Question(options.seats, options.answer)
+    fit = fit_joint(votes, ridge=WIDE)
+    ties = [math.exp(fit.estimate[place]) for name, place in fit.terms.items() if name.startswith("tie:")]
+    return Question(2, "draws", fmean(ties)) if ties else Question()
 
 
 def _codes(votes: Votes, names: list[str]) -> list[int]:
