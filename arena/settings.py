@@ -4,19 +4,9 @@ import os
 import secrets
 from pathlib import Path
 
-import dj_database_url
+from arena import environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-
-def env_bool(name: str, default: bool) -> bool:
-    """Read a yes/no variable; anything but 1/true/yes/on is no."""
-    return os.environ.get(name, str(default)).lower() in {"1", "true", "yes", "on"}
-
-
-def env_list(name: str, default: str) -> list[str]:
-    """Read a comma-separated variable."""
-    return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
 
 
 def local_secret(name: str) -> str:
@@ -41,9 +31,10 @@ HOME = Path(os.environ.get("ARENA_HOME", BASE_DIR / "var")).resolve()
 HOME.mkdir(parents=True, exist_ok=True)
 
 SECRET_KEY = os.environ.get("ARENA_SECRET_KEY") or local_secret("secret-key")
-DEBUG = env_bool("ARENA_DEBUG", False)
-ALLOWED_HOSTS = env_list("ARENA_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
-CSRF_TRUSTED_ORIGINS = env_list("ARENA_TRUSTED_ORIGINS", "")
+DEBUG = environment.boolean("ARENA_DEBUG", False)
+ALLOWED_HOSTS = environment.listing("ARENA_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = environment.listing("ARENA_TRUSTED_ORIGINS", "")
+CSRF_FAILURE_VIEW = "arena.errors.csrf_failure"
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -63,9 +54,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "arena.middleware.Outermost",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -85,12 +78,13 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
             ],
         },
     },
 ]
 
-DATABASES = {"default": dj_database_url.config(default=f"sqlite:///{HOME / 'arena.sqlite3'}")}
+DATABASES = {"default": environment.database("DATABASE_URL", f"sqlite:///{HOME / 'arena.sqlite3'}")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # IMMEDIATE takes the write lock at once, so two writers wait instead of failing half-way.
     DATABASES["default"]["OPTIONS"] = {
@@ -98,9 +92,19 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+else:
+    # A server that hangs must end in a 503 page, not in a page that never comes.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+    DATABASES["default"]["CONN_MAX_AGE"] = environment.whole("ARENA_DATABASE_SECONDS", 60)
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en"
+# Each in its own words, so that nobody has to read another language to find theirs.
+LANGUAGES = [("en", "English"), ("ja", "日本語"), ("ko", "한국어")]
+LOCALE_PATHS = [BASE_DIR / "arena" / "locale"]
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
@@ -108,19 +112,24 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = HOME / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
-# WhiteNoise reads the apps' own folders and warns where the collected ones are missing.
-STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "arena" / "static"]
 MEDIA_ROOT = HOME / "media"
-# Images are only ever served through views that know who may see what; S3 needs the extra `s3`.
+# Images are only ever served through views that know who may see what, wherever they lie.
+S3_BUCKET = os.environ.get("ARENA_S3_BUCKET", "")
+S3_ENDPOINT = os.environ.get("ARENA_S3_ENDPOINT", "")
+BUCKET = {
+    "BACKEND": "arena.storing.BucketStorage",
+    "OPTIONS": {"bucket_name": S3_BUCKET, "endpoint_url": S3_ENDPOINT or None},
+}
 STORAGES = {
-    "default": {
-        "BACKEND": os.environ.get("ARENA_STORAGE", "django.core.files.storage.FileSystemStorage"),
-        "OPTIONS": {"bucket_name": os.environ["ARENA_S3_BUCKET"], "endpoint_url": os.environ.get("ARENA_S3_ENDPOINT")}
-        if "ARENA_S3_BUCKET" in os.environ
-        else {},
-    },
+    "default": BUCKET if S3_BUCKET else {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+CACHE_URL = os.environ.get("ARENA_CACHE_URL", "")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
+    if CACHE_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
 WHITENOISE_USE_FINDERS = True
 
@@ -128,7 +137,20 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env_bool("ARENA_SECURE_COOKIES", False)
+# Behind HTTPS: cookies over HTTPS only, plain requests sent on to HTTPS, and browsers told to remember it.
+SECURE = environment.boolean("ARENA_SECURE", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SECURE
+SECURE_HSTS_SECONDS = environment.whole("ARENA_HSTS_SECONDS", 31_536_000) if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = environment.boolean("ARENA_HSTS_WHOLE_DOMAIN", True)
+# Probes inside the machine speak plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+# A proxy in front that overwrites these headers may say how the request came, and what its id is.
+BEHIND_PROXY = environment.boolean("ARENA_BEHIND_PROXY", False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+# Nobody uploads files: a body is a form or a small JSON object.
+DATA_UPLOAD_MAX_MEMORY_SIZE = environment.whole("ARENA_MAX_BODY_BYTES", 1_000_000, least=1000)
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+DATA_UPLOAD_MAX_NUMBER_FILES = 10
 
 # The embedded queue is one SQLite file and needs exactly one worker; Redis or RabbitMQ take any number.
 CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL", f"sqla+sqlite:///{HOME / 'queue.sqlite3'}")
@@ -143,18 +165,22 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Loaded by the worker only, by dotted path, so that the web process stays free of torch.
 ARENA_RENDERER = os.environ.get("ARENA_RENDERER", "generation.renderer.Renderer")
 ARENA_DEVICE = os.environ.get("ARENA_DEVICE", "cpu")
-ARENA_RENDER_THREADS = int(os.environ.get("ARENA_RENDER_THREADS", "1"))
+ARENA_RENDER_THREADS = environment.whole("ARENA_RENDER_THREADS", 1, least=1)
 ARENA_API_TOKEN = os.environ.get("ARENA_API_TOKEN") or local_secret("api-token")
 # How many times a served image is enlarged: the demo's 64 px images are shown at 256 px.
-ARENA_BLIND_SCALE = int(os.environ.get("ARENA_BLIND_SCALE", "4"))
+ARENA_BLIND_SCALE = environment.whole("ARENA_BLIND_SCALE", 4, least=1)
 # A matchup can be answered this long after it was first shown.
-ARENA_TICKET_HOURS = float(os.environ.get("ARENA_TICKET_HOURS", "24"))
-ARENA_FREE_PROMPT_BUDGET_SECONDS = int(os.environ.get("ARENA_FREE_PROMPT_BUDGET_SECONDS", "120"))
+ARENA_TICKET_HOURS = environment.number("ARENA_TICKET_HOURS", 24)
+# Answers of one voter, and matchups asked for from one address, in a minute; 0 is no limit.
+ARENA_VOTES_PER_MINUTE = environment.whole("ARENA_VOTES_PER_MINUTE", 60)
+ARENA_TICKETS_PER_MINUTE = environment.whole("ARENA_TICKETS_PER_MINUTE", 300)
+ARENA_FREE_PROMPT_BUDGET_SECONDS = environment.whole("ARENA_FREE_PROMPT_BUDGET_SECONDS", 120, least=1)
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"request_id": {"()": "arena.middleware.RequestIdFilter"}},
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s [%(request_id)s] %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": os.environ.get("ARENA_LOG_LEVEL", "WARNING")},
 }
