@@ -73,9 +73,9 @@ class Collector:
         column = {name: np.concatenate([np.empty(0, np.int32), *self._pieces.pop(name)]) for name in self._codes}
         contestants, shown = self._seats(column["seats"])
         kinds, placed = self._outcomes(column["outcome"], column["seats"], shown)
-        polls, poll = _sorted(self._codes["poll"], column["poll"])
-        prompts, prompt = _sorted(self._codes["prompt"], column["prompt"])
-        voters, voter = _sorted(self._codes["voter"], column["voter"])
+        polls, poll = _sorted(self._codes["poll"], column.pop("poll"))
+        prompts, prompt = _sorted(self._codes["prompt"], column.pop("prompt"))
+        voters, voter = _sorted(self._codes["voter"], column.pop("voter"))
         if "" in self._codes["poll"]:
             raise self._error(int(np.argmax(poll == NOBODY)), "poll is empty; write what kind of poll the vote is of")
         return Votes(
@@ -145,21 +145,25 @@ class Collector:
         self, outcome: NDArray[np.int32], seats: NDArray[np.int32], shown: NDArray[np.int32]
     ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
         """Kind and ranks of each vote; each text is parsed once for each number of seats."""
-        sizes = np.count_nonzero(shown >= 0, axis=1)[seats]
-        keys, first, which = np.unique(
-            outcome.astype(np.int64) * MAX_SEATS + sizes, return_index=True, return_inverse=True
-        )
+        seated = np.count_nonzero(shown >= 0, axis=1)
+        sizes, of_size = np.unique(seated, return_inverse=True)
+        # Which outcome on how many seats, in one small number.
+        case = outcome * np.int32(max(len(sizes), 1)) + of_size.astype(np.int32)[seats]
+        cases = np.flatnonzero(np.bincount(case))
         texts = list(self._codes["outcome"])
-        kinds = np.empty(len(keys), np.int8)
-        ranks = np.full((len(keys), shown.shape[1]), NOBODY, np.int16)
-        for at, key in enumerate(keys.tolist()):
+        kinds = np.empty(len(cases), np.int8)
+        ranks = np.full((len(cases), shown.shape[1]), NOBODY, np.int16)
+        for at, (text, size) in enumerate(zip(*divmod(cases, max(len(sizes), 1)), strict=True)):
             try:
-                parsed = parse_outcome(texts[key // MAX_SEATS], key % MAX_SEATS)
+                parsed = parse_outcome(texts[text], int(sizes[size]))
             except OutcomeError as error:
-                raise self._error(int(first[at]), str(error)) from None
+                raise self._error(int(np.argmax(case == cases[at])), str(error)) from None
             kinds[at] = KINDS.index(parsed.kind)
             ranks[at, : len(parsed.ranks)] = parsed.ranks
-        return kinds[which], ranks[which]
+        which = np.zeros(cases.max(initial=0) + 1, np.int32)
+        which[cases] = np.arange(len(cases))
+        case = which[case]
+        return kinds[case], ranks[case]
 
     def _error(self, row: int, what: str) -> VoteFileError:
         start, line = max((begin, line) for begin, line in self._lines if begin <= row)
