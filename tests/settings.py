@@ -8,3 +8,6 @@ os.environ["CELERY_BROKER_URL"] = "memory://"
 os.environ["ARENA_API_TOKEN"] = "token-of-the-tests"
 
 from arena.settings import *
+
+# Every test's browser has the same address.
+ARENA_TICKETS_PER_MINUTE = 0

@@ -4,13 +4,15 @@ import random
 import re
 from collections.abc import Sequence
 
-from django.db import transaction
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
 from arena.gallery.models import Contestant, Sample
 from arena.polls.models import Enrolment, Matchup, Poll, Seat
 from arena.polls.pairing import choose
-from arena.votes.models import Ticket, Vote, VoteLog, Voter
-from arena.votes.refusals import ForeignTicket, UnknownTicket, WrongAnswer
+from arena.votes.models import Ticket, Vote, VoteLog, Voter, oldest_open_ticket
+from arena.votes.refusals import ExpiredTicket, ForeignTicket, RevokedVoter, UnknownTicket, WrongAnswer
 from rating.errors import OutcomeError
 from rating.outcomes import format_outcome, parse_outcome
 
@@ -31,16 +33,26 @@ SKIP_REASONS = {
 }
 
 
-def issue_ticket(poll: Poll, voter: Voter, rng: random.Random) -> Ticket | None:
+def issue_ticket(poll: Poll, voter: Voter, rng: random.Random, *, preload: bool = False) -> Ticket | None:
     """The voter's unanswered ticket of this poll, or a new one for a matchup never shown to this voter.
 
-    Two requests at once get the same ticket. None when the poll is closed or holds nothing new for this voter.
+    Two requests at once get the same ticket. None when the poll is closed or holds nothing new for this voter. With
+    `preload` the clock of the answer does not start: the page is fetched before it is looked at.
+
+    Raises RevokedVoter.
     """
+    check_welcome(voter)
     if not poll.is_open:
         return None
-    ticket = open_ticket(poll, voter)
-    if ticket:
-        return ticket
+    ticket = open_ticket(poll, voter) or new_ticket(poll, voter, rng)
+    if ticket and not ticket.shown_at and not preload:
+        ticket.shown_at = timezone.now()
+        Ticket.objects.filter(pk=ticket.pk, shown_at=None).update(shown_at=ticket.shown_at)
+    return ticket
+
+
+def new_ticket(poll: Poll, voter: Voter, rng: random.Random) -> Ticket | None:
+    """Choose a matchup for the voter, unless another request has done so meanwhile."""
     with transaction.atomic():
         Voter.objects.select_for_update().get(pk=voter.pk)
         ticket = open_ticket(poll, voter)
@@ -52,13 +64,14 @@ def issue_ticket(poll: Poll, voter: Voter, rng: random.Random) -> Ticket | None:
 
 def open_ticket(poll: Poll, voter: Voter) -> Ticket | None:
     """The voter's newest ticket of this poll that waits for an answer."""
-    waiting = Ticket.objects.filter(voter=voter, matchup__poll=poll, vote=None)
+    waiting = Ticket.objects.filter(voter=voter, matchup__poll=poll, vote=None, created_at__gte=oldest_open_ticket())
     return waiting.select_related("matchup__poll", "matchup__prompt__character").order_by("-id").first()
 
 
 def seen_groups(poll: Poll, voter: Voter) -> set[frozenset[int]]:
-    """The sets of sample ids that this poll has shown to the voter, answered or not."""
-    shown = Seat.objects.filter(matchup__poll=poll, matchup__tickets__voter=voter).order_by()
+    """The sets of sample ids that this poll has shown to the voter, on any device of the account, answered or not."""
+    owner = {"matchup__tickets__voter__user": voter.user_id} if voter.user_id else {"matchup__tickets__voter": voter}
+    shown = Seat.objects.filter(matchup__poll=poll, **owner).order_by()
     groups: dict[int, set[int]] = {}
     for matchup, sample in shown.values_list("matchup_id", "sample_id"):
         groups.setdefault(matchup, set()).add(sample)
@@ -97,22 +110,62 @@ def cast(ticket_token: str, outcome_text: str, voter: Voter, reason: str = "") -
     Votes are numbered in the order in which they commit: the log's row stays locked until this one is written.
 
     Raises:
-        UnknownTicket, ForeignTicket, WrongAnswer: see there; nothing is written.
+        UnknownTicket, ForeignTicket, ExpiredTicket, RevokedVoter, WrongAnswer: see there; nothing is written.
     """
     ticket = find_ticket(ticket_token, voter)
     if hasattr(ticket, "vote"):
         return ticket.vote
-    outcome_text = check_answer(ticket.matchup.poll, outcome_text, reason)
-    with transaction.atomic():
-        log, _ = VoteLog.objects.select_for_update().get_or_create(pk=LOG_KEY)
-        earlier = Vote.objects.filter(ticket=ticket).first()
-        if earlier:
-            return earlier
-        log.length += 1
-        log.save(update_fields=["length"])
-        return Vote.objects.create(
-            number=log.length, ticket=ticket, outcome=outcome_text, reason=reason if outcome_text == "skip" else ""
+    check_welcome(voter)
+    if ticket.expired:
+        raise ExpiredTicket(
+            f"This matchup was handed out more than {settings.ARENA_TICKET_HOURS:g} hours ago.",
+            f"/polls/{ticket.matchup.poll.kind}/",
         )
+    outcome_text = check_answer(ticket.matchup.poll, outcome_text, reason)
+    try:
+        return append(ticket, outcome_text, reason if outcome_text == "skip" else "")
+    except IntegrityError:
+        earlier = Vote.objects.filter(ticket=ticket).select_related("ticket").first()
+        if earlier is None:
+            raise
+        return earlier
+
+
+def append(ticket: Ticket, outcome_text: str, reason: str) -> Vote:
+    """Write the vote under the log's next number. Raises IntegrityError if the ticket has a vote by now."""
+    now = timezone.now()
+    thought = now - ticket.shown_at if ticket.shown_at else None
+    with transaction.atomic():
+        number = next_number()
+        # Whoever revokes a voter holds the log meanwhile, so no vote slips in between.
+        check_welcome(Voter.objects.only("revoked_at", "revoked_reason").get(pk=ticket.voter_id))
+        return Vote.objects.create(
+            number=number,
+            ticket=ticket,
+            outcome=outcome_text,
+            reason=reason,
+            answered_after_ms=None if thought is None else max(0, round(1000 * thought.total_seconds())),
+            created_at=now,
+        )
+
+
+def next_number() -> int:
+    """Lengthen the log by one and hold it until the transaction ends, so that numbers commit in order."""
+    take = f"UPDATE {VoteLog._meta.db_table} SET length = length + 1 WHERE id = %s RETURNING length"
+    with connection.cursor() as cursor:
+        cursor.execute(take, [LOG_KEY])
+        row = cursor.fetchone()
+        if row is None:
+            VoteLog.objects.get_or_create(pk=LOG_KEY)
+            cursor.execute(take, [LOG_KEY])
+            row = cursor.fetchone()
+    return int(row[0])
+
+
+def check_welcome(voter: Voter) -> None:
+    """Raises RevokedVoter for a voter whose votes were taken off the boards for good."""
+    if voter.revoked_at:
+        raise RevokedVoter(f"The votes from this browser were taken off the boards: {voter.revoked_reason or 'misuse'}")
 
 
 def find_ticket(token: str, voter: Voter | None) -> Ticket:

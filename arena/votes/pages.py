@@ -1,5 +1,6 @@
 """What the pages of the booth have in common: finding a poll, the voter's progress, refusals as pages or JSON."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -9,15 +10,17 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from arena.polls.models import Poll
-from arena.votes.models import Vote, Voter
-from arena.votes.refusals import Refusal, UnknownPoll
+from arena.votes.models import Vote, VoteExclusion, Voter
+from arena.votes.refusals import Refusal, TooMany, UnknownPoll
 
 View = Callable[..., HttpResponse]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a voter is towards the poll's goal; skips do not count."""
+    """How far a voter is towards the poll's goal; skips and answers taken back do not count."""
 
     done: int
     goal: int
@@ -38,6 +41,7 @@ def progress_of(poll: Poll, voter: Voter | None) -> Progress:
     if voter is None:
         return Progress(0, poll.goal)
     votes = Vote.objects.filter(ticket__voter=voter, ticket__matchup__poll=poll).exclude(outcome="skip")
+    votes = votes.exclude(exclusion__rule=VoteExclusion.Rule.UNDONE)
     return Progress(votes.count(), poll.goal)
 
 
@@ -69,8 +73,14 @@ def refusing(view: View) -> View:
 
 
 def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    """The page, or the JSON, of a refusal."""
+    """The page, or the JSON, of a refusal; and a line in the log."""
+    logger.warning("refused %s %s: %s: %s", request.method, request.path, type(refusal).__name__, refusal)
+    response: HttpResponse
     if wants_json(request):
-        return JsonResponse({"error": str(refusal), "remedy": refusal.remedy}, status=refusal.status)
-    context = {"refusal": refusal, "section": "vote"}
-    return render(request, "votes/refusal.html", context, status=refusal.status)
+        response = JsonResponse({"error": str(refusal), "remedy": refusal.remedy}, status=refusal.status)
+    else:
+        context = {"refusal": refusal, "section": "vote"}
+        response = render(request, "votes/refusal.html", context, status=refusal.status)
+    if isinstance(refusal, TooMany):
+        response["Retry-After"] = str(refusal.seconds)
+    return response

@@ -36,6 +36,72 @@ class ForeignTicket(Refusal):
     remedy = "Answer in the browser that showed the matchup, with its cookie kept; or open the poll for a fresh one."
 
 
+class NoCookie(Refusal):
+    """The request came without the voter's cookie."""
+
+    status = 403
+    remedy = "Allow this site's cookies and open the poll again."
+
+
+class BrokenCookie(Refusal):
+    """The cookie is damaged, forged, outdated, or from another arena."""
+
+    remedy = "Open the poll again: you go on as a new voter."
+
+
+class ExpiredTicket(Refusal):
+    """The ticket was handed out too long ago."""
+
+    status = 410
+    remedy = "Open the poll again: you get a fresh matchup."
+
+
+class RevokedVoter(Refusal):
+    """An admin has taken this voter's votes off the boards; no more are taken."""
+
+    status = 403
+    remedy = "If you think that this is a mistake, tell the people who run this arena."
+
+
+class NothingToUndo(Refusal):
+    """The ticket has no answer yet."""
+
+    status = 409
+    remedy = "Answer the matchup first."
+
+
+class AlreadyRevealed(Refusal):
+    """An answer cannot be taken back once the names are known: it would no longer be blind."""
+
+    status = 409
+    remedy = "The vote stays as it is. Go on with the next matchup."
+
+
+class AlreadyUndone(Refusal):
+    """The answer was taken back, and the matchup answered again."""
+
+    status = 409
+    remedy = "Take back the later answer instead, if it is not revealed yet."
+
+
+class PollClosed(Refusal):
+    """The matchup could not be answered again."""
+
+    status = 409
+    remedy = "The vote stays as it is."
+
+
+class TooMany(Refusal):
+    """More requests than a person makes; `seconds` says when to come back."""
+
+    status = 429
+    remedy = "Wait a moment, then go on: nothing is lost."
+
+    def __init__(self, message: str, link: str, seconds: int) -> None:
+        super().__init__(message, link)
+        self.seconds = seconds
+
+
 class WrongAnswer(Refusal):
     """The outcome is malformed, or this poll does not ask for it."""
 

@@ -14,10 +14,14 @@ from arena.polls.pairing import can_be_shown, ready_contestants
 from arena.votes.agreement import agreement, best_seat
 from arena.votes.casting import SKIP_REASONS, cast, find_ticket, issue_ticket, seated_contestants
 from arena.votes.free_prompts import MAX_CHARACTERS, UNFINISHED, accepts
+from arena.votes.limits import limit_tickets, limit_votes
 from arena.votes.models import Ticket, Vote, Voter
 from arena.votes.pages import find_poll, progress_of, refusing, wants_json
-from arena.votes.refusals import ForeignTicket, WrongAnswer
-from arena.votes.voters import current_voter, remember
+from arena.votes.refusals import WrongAnswer
+from arena.votes.undoing import booth_of, is_undone
+from arena.votes.undoing import reveal as reveal_names
+from arena.votes.undoing import undo as take_back
+from arena.votes.voters import current_voter, known_voter, remember
 from rating.outcomes import parse_outcome
 
 SIDES = {
@@ -61,10 +65,11 @@ def privacy(request: HttpRequest) -> HttpResponse:
 def booth(request: HttpRequest, kind: str) -> HttpResponse:
     """Show the voter's open matchup, or a new one; without one, say what everybody waits for."""
     poll = find_poll(kind)
+    limit_tickets(request, f"/polls/{poll.kind}/")
     voter = current_voter(request)
     if voter is None and can_be_shown(poll):
         voter = Voter.objects.create()
-    ticket = issue_ticket(poll, voter, random.SystemRandom()) if voter else None
+    ticket = issue_ticket(poll, voter, random.SystemRandom(), preload=is_preload(request)) if voter else None
     context = poll_context(poll, voter)
     if ticket:
         response = render(request, "votes/booth.html", context | matchup_context(ticket))
@@ -73,6 +78,11 @@ def booth(request: HttpRequest, kind: str) -> HttpResponse:
     if voter:
         remember(response, voter)
     return response
+
+
+def is_preload(request: HttpRequest) -> bool:
+    """Whether the page is fetched before anybody looks at it."""
+    return "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", ""))
 
 
 def poll_context(poll: Poll, voter: Voter | None) -> dict[str, Any]:
@@ -110,19 +120,27 @@ def matchup_context(ticket: Ticket) -> dict[str, Any]:
 @require_POST
 @refusing
 def vote(request: HttpRequest, kind: str) -> HttpResponse:
-    """Take an answer; an answered ticket leads to its reveal again."""
+    """Take an answer, and lead to the page that says so; an answered ticket leads there again."""
     poll = find_poll(kind)
-    voter = current_voter(request)
-    if voter is None:
-        raise ForeignTicket("Your browser sent no voter cookie with this answer.", f"/polls/{poll.kind}/")
+    voter = known_voter(request, f"/polls/{poll.kind}/")
+    token = request.POST.get("ticket", "")
+    limit_votes(voter, token, f"/polls/{poll.kind}/")
     answer = request.POST.get("outcome", "")
     if answer == "rank":
         answer = ranking(poll, request.POST.dict())
-    cast_vote = cast(request.POST.get("ticket", ""), answer, voter, request.POST.get("reason", ""))
-    reveal_url = f"/votes/{cast_vote.ticket.token}/"
+    cast_vote = cast(token, answer, voter, request.POST.get("reason", ""))
+    if voter.settings.get("always_reveal") and not is_undone(cast_vote):
+        reveal_names(token, voter)
+    page = f"/votes/{token}/"
     if wants_json(request):
-        return JsonResponse({"vote": cast_vote.number, "outcome": cast_vote.outcome, "reveal": reveal_url})
-    return HttpResponse(status=303, headers={"Location": reveal_url})
+        links = {"page": page, "reveal": f"{page}reveal", "undo": f"{page}undo"}
+        return JsonResponse({"vote": cast_vote.number, "outcome": cast_vote.outcome, **links})
+    return see_other(page)
+
+
+def see_other(path: str) -> HttpResponse:
+    """Lead a form's sender to a page that may be reloaded."""
+    return HttpResponse(status=303, headers={"Location": path})
 
 
 def ranking(poll: Poll, fields: dict[str, str]) -> str:
@@ -139,32 +157,73 @@ def ranking(poll: Poll, fields: dict[str, str]) -> str:
 @never_cache
 @require_safe
 @refusing
-def reveal(request: HttpRequest, token: str) -> HttpResponse:
-    """Who it was, after the vote; before it, back to the booth."""
+def answered(request: HttpRequest, token: str) -> HttpResponse:
+    """What was recorded, without names until the voter asks for them; without a standing answer, back to the booth."""
     voter = current_voter(request)
     ticket = find_ticket(token, voter)
     poll = ticket.matchup.poll
-    if not hasattr(ticket, "vote"):
-        return redirect(f"/polls/{poll.kind}/")
-    context = poll_context(poll, voter) | matchup_context(ticket) | reveal_context(ticket)
-    return render(request, "votes/reveal.html", context)
+    if not hasattr(ticket, "vote") or is_undone(ticket.vote):
+        return redirect(booth_of(ticket))
+    if wants_json(request):
+        return JsonResponse(answer_as_json(ticket))
+    context = poll_context(poll, voter) | matchup_context(ticket) | answer_context(ticket)
+    if ticket.revealed_at is None:
+        return render(request, "votes/recorded.html", context)
+    return render(request, "votes/reveal.html", context | names_context(ticket, context["seats"]))
 
 
-def reveal_context(ticket: Ticket) -> dict[str, Any]:
-    """The names behind the seats, the voter's answer, and how others answered."""
-    contestants = seated_contestants(ticket)
-    outcome = parse_outcome(ticket.vote.outcome, len(contestants))
-    ranks = outcome.ranks or (None,) * len(contestants)
-    images = matchup_context(ticket)["seats"]
+@never_cache
+@require_POST
+@refusing
+def reveal(request: HttpRequest, token: str) -> HttpResponse:
+    """Tell the voter who it was; the same again when told already."""
+    reveal_names(token, current_voter(request))
+    if wants_json(request):
+        return JsonResponse(answer_as_json(find_ticket(token, current_voter(request))))
+    return see_other(f"/votes/{token}/")
+
+
+@never_cache
+@require_POST
+@refusing
+def undo(request: HttpRequest, token: str) -> HttpResponse:
+    """Take the answer back, and show the matchup again."""
+    ticket = take_back(token, current_voter(request))
+    if wants_json(request):
+        return JsonResponse({"undone": True, "ticket": ticket.token, "booth": booth_of(ticket)})
+    return see_other(booth_of(ticket))
+
+
+def answer_context(ticket: Ticket) -> dict[str, Any]:
+    """The voter's own answer, seat by seat, and nothing else."""
+    seats = matchup_context(ticket)["seats"]
+    outcome = parse_outcome(ticket.vote.outcome, len(seats))
+    ranks = outcome.ranks or (None,) * len(seats)
     return {
         "outcome": outcome,
         "best": best_seat(outcome),
-        "agreement": agreement(ticket.vote),
-        "seats": [
-            seat | {"contestant": contestant, "rank": None if rank is None else rank + 1}
-            for seat, contestant, rank in zip(images, contestants, ranks, strict=True)
-        ],
+        "seats": [seat | {"rank": None if rank is None else rank + 1} for seat, rank in zip(seats, ranks, strict=True)],
     }
+
+
+def names_context(ticket: Ticket, seats: list[dict[str, Any]]) -> dict[str, Any]:
+    """The names behind the seats, and how others answered."""
+    contestants = seated_contestants(ticket)
+    named = [seat | {"contestant": contestant} for seat, contestant in zip(seats, contestants, strict=True)]
+    return {"agreement": agreement(ticket.vote), "seats": named}
+
+
+def answer_as_json(ticket: Ticket) -> dict[str, Any]:
+    """The answer; with names and agreement only after the reveal."""
+    facts = {"vote": ticket.vote.number, "outcome": ticket.vote.outcome, "revealed": ticket.revealed_at is not None}
+    if ticket.revealed_at is None:
+        return facts
+    others = agreement(ticket.vote)
+    shown = [
+        {"seat": seat, "contestant": str(who), "run": who.checkpoint.run.name, "epoch": who.checkpoint.epoch}
+        for seat, who in enumerate(seated_contestants(ticket), 1)
+    ]
+    return facts | {"seats": shown, "agreement": {"same": others.same, "total": others.total} if others else None}
 
 
 @require_safe

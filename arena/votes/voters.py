@@ -4,6 +4,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from arena.votes.models import Voter
+from arena.votes.refusals import BrokenCookie, NoCookie
 
 COOKIE = "arena_voter"
 SALT = "arena.votes.voter"
@@ -14,6 +15,16 @@ def current_voter(request: HttpRequest) -> Voter | None:
     """Whose cookie the request carries; None for no cookie, a forged or broken one, or a voter no longer known."""
     key = request.get_signed_cookie(COOKIE, default=None, salt=SALT, max_age=YEAR)
     return Voter.objects.filter(key=key, population=Voter.Population.PEOPLE).first() if key else None
+
+
+def known_voter(request: HttpRequest, link: str) -> Voter:
+    """The same, for requests that mean nothing without a voter. Raises NoCookie or BrokenCookie."""
+    voter = current_voter(request)
+    if voter:
+        return voter
+    if COOKIE in request.COOKIES:
+        raise BrokenCookie("The voter cookie that your browser sent is not one of this arena.", link)
+    raise NoCookie("Your browser sent no voter cookie with this answer.", link)
 
 
 def remember(response: HttpResponse, voter: Voter) -> None:

@@ -24,16 +24,22 @@ def train_one_short_epoch(site: Site, dataset: Path) -> None:
 
 
 def vote_by_keyboard(page: Page, site: Site, kind: str, key: str) -> None:
-    """Answer one matchup with one key and land on the reveal."""
+    """Answer one matchup with one key, land on what was recorded, and reveal it with another key."""
+    seats = 4 if kind == "ffa" else 2
     page.goto(f"{site.url}/polls/{kind}/")
     images = page.locator("main img[src^='/images/']")
-    expect(images).to_have_count(4 if kind == "ffa" else 2)
+    expect(images).to_have_count(seats)
     for image in images.all():
         assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") >= 64
     screenshot(page, PICTURES, f"vote-{kind}")
     assert "epoch" not in page.content().lower().replace("1 epoch", ""), "nothing names the checkpoints before the vote"
     page.keyboard.press(key)
     page.wait_for_url("**/votes/**")
+    names = page.locator("main figcaption a[href^='/checkpoints/']")
+    expect(names).to_have_count(0)
+    screenshot(page, PICTURES, f"recorded-{kind}")
+    page.keyboard.press("Enter")
+    expect(names).to_have_count(seats)
     screenshot(page, PICTURES, f"reveal-{kind}")
 
 
@@ -51,7 +57,7 @@ def rank_by_keyboard(page: Page, site: Site, order: str) -> None:
     screenshot(page, PICTURES, "rank-ffa")
     page.keyboard.press("Enter")
     page.wait_for_url("**/votes/**")
-    expect(page.get_by_role("heading", name="Your ranking")).to_be_visible()
+    expect(page.get_by_role("heading", name="your ranking")).to_be_visible()
 
 
 def board_rows(site: Site) -> list[dict[str, Any]]:

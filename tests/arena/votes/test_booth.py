@@ -1,9 +1,11 @@
 import random
 import re
+from datetime import timedelta
 from html import escape
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from arena.gallery.models import Character, Prompt
 from arena.polls.models import Matchup, Poll
@@ -25,6 +27,13 @@ def answer(browser: Client, poll: Poll, **fields: str):
     """Open the booth and press a button."""
     page = browser.get(f"/polls/{poll.kind}/").content.decode()
     return browser.post(f"/polls/{poll.kind}/vote", hidden_fields(page) | fields)
+
+
+def reveal(browser: Client, path: str) -> str:
+    """Press Reveal on the page of a recorded answer; the page that follows."""
+    response = browser.post(f"{path}reveal", hidden_fields(browser.get(path).content.decode()))
+    assert (response.status_code, response["Location"]) == (303, path)
+    return browser.get(path).content.decode()
 
 
 def test_the_first_page_offers_open_polls_and_says_what_others_wait_for(client) -> None:
@@ -63,7 +72,7 @@ def test_four_images_are_ranked_by_plain_selects(browser) -> None:
     assert response.status_code == 303
     assert Vote.objects.get().outcome == "2>1=4>3"
     page = browser.get(response["Location"]).content.decode()
-    assert "Your ranking" in page
+    assert "your ranking" in page
 
 
 @pytest.mark.parametrize("missing", ["", "5", "0", "x"])
@@ -77,8 +86,7 @@ def test_an_incomplete_ranking_names_the_image(missing: str, browser) -> None:
 
 def test_the_reveal_names_contestants_run_and_epoch(browser) -> None:
     poll = ready_poll("duel", contestants=2)
-    response = answer(browser, poll, outcome="2")
-    page = browser.get(response["Location"]).content.decode()
+    page = reveal(browser, answer(browser, poll, outcome="2")["Location"])
     assert "secret-run-duel epoch 1" in page
     assert "secret-run-duel epoch 2" in page
     assert "You are the first to judge this pair" in page
@@ -116,7 +124,13 @@ def test_json_answers_are_equal_however_often_they_are_sent(browser) -> None:
     fields = hidden_fields(browser.get("/polls/duel/").content.decode()) | {"outcome": "1"}
     replies = [browser.post("/polls/duel/vote", fields, headers={"Accept": "application/json"}) for _ in range(3)]
     assert {reply.status_code for reply in replies} == {200}
-    assert replies[0].json() == {"vote": 1, "outcome": "1", "reveal": f"/votes/{fields['ticket']}/"}
+    assert replies[0].json() == {
+        "vote": 1,
+        "outcome": "1",
+        "page": f"/votes/{fields['ticket']}/",
+        "reveal": f"/votes/{fields['ticket']}/reveal",
+        "undo": f"/votes/{fields['ticket']}/undo",
+    }
     assert all(reply.json() == replies[0].json() for reply in replies)
 
 
@@ -125,6 +139,7 @@ def test_json_answers_are_equal_however_often_they_are_sent(browser) -> None:
     [
         ({"outcome": "1=2"}, 400, "is not an answer of the poll"),
         ({"outcome": "4"}, 400, "there is no seat 4"),
+        ({"outcome": "2>1=4>3"}, 400, "not understood"),
         ({"outcome": ""}, 400, "not understood"),
         ({"outcome": "rank"}, 400, "Image 1 has no rank"),
         ({"outcome": "1", "ticket": "x" * 24}, 404, "no such ticket"),
@@ -159,6 +174,51 @@ def test_an_answer_without_a_voter_cookie_is_refused(browser) -> None:
     response = browser.post("/polls/duel/vote", fields)
     assert response.status_code == 403
     assert "no voter cookie" in response.content.decode()
+
+
+@pytest.mark.parametrize("cookie", ["rubbish", "a:b:c", ":::", "x" * 3000])
+def test_an_answer_with_a_broken_cookie_is_refused_with_a_way_on(cookie: str, browser) -> None:
+    ready_poll("duel", contestants=2)
+    fields = hidden_fields(browser.get("/polls/duel/").content.decode()) | {"outcome": "1"}
+    browser.cookies[COOKIE] = cookie
+    response = browser.post("/polls/duel/vote", fields, headers={"Accept": "application/json"})
+    assert response.status_code == 400
+    assert "not one of this arena" in response.json()["error"]
+    assert not Vote.objects.exists()
+    assert browser.get("/polls/duel/").status_code == 200
+    assert Voter.objects.count() == 2
+
+
+def test_an_expired_ticket_is_gone_and_the_booth_goes_on(browser, settings) -> None:
+    ready_poll("duel", contestants=3)
+    fields = hidden_fields(browser.get("/polls/duel/").content.decode()) | {"outcome": "1"}
+    Ticket.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    response = browser.post("/polls/duel/vote", fields)
+    assert response.status_code == 410
+    assert "more than 24 hours ago" in response.content.decode()
+    assert not Vote.objects.exists()
+    assert hidden_fields(browser.get("/polls/duel/").content.decode())["ticket"] != fields["ticket"]
+    settings.ARENA_TICKET_HOURS = 26
+    assert browser.post("/polls/duel/vote", fields).status_code == 303
+
+
+def test_an_expired_matchup_is_shown_to_nobody_else(browser) -> None:
+    ready_poll("duel", contestants=2, prompts=1)
+    browser.get("/polls/duel/")
+    Ticket.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    assert "You have answered everything" in browser.get("/polls/duel/").content.decode()
+    Client().get("/polls/duel/")
+    assert [matchup.tickets.count() for matchup in Matchup.objects.all()] == [1, 1]
+
+
+def test_a_revoked_voter_is_told_so(browser) -> None:
+    ready_poll("duel", contestants=3)
+    fields = hidden_fields(browser.get("/polls/duel/").content.decode()) | {"outcome": "1"}
+    Voter.objects.update(revoked_at=timezone.now(), revoked_reason="always left")
+    for response in (browser.post("/polls/duel/vote", fields), browser.get("/polls/duel/")):
+        assert response.status_code == 403
+        assert "always left" in response.content.decode()
+    assert not Vote.objects.exists()
 
 
 def test_an_answer_without_the_csrf_token_is_refused(browser) -> None:

@@ -1,14 +1,15 @@
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
 from arena.polls.models import Enrolment, Matchup, Seat
 from arena.polls.pairing import RULE
 from arena.votes.casting import cast, check_answer, issue_ticket
 from arena.votes.models import AppendOnlyError, Ticket, Vote, VoteExclusion, VoteLog, Voter
-from arena.votes.refusals import ForeignTicket, UnknownTicket, WrongAnswer
+from arena.votes.refusals import ForeignTicket, RevokedVoter, UnknownTicket, WrongAnswer
 from tests.arena.votes.building import make_poll, ready_poll
 
 pytestmark = pytest.mark.django_db
@@ -148,6 +149,43 @@ def test_a_vote_cannot_be_changed_or_deleted(voter, ticket_of) -> None:
         cursor.execute("UPDATE votes_vote SET created_at = created_at")
     assert Vote.objects.get().outcome == "1"
     VoteExclusion.objects.create(vote=vote, reason="test")
+
+
+def test_the_time_to_the_answer_is_kept_once_the_page_was_looked_at(voter) -> None:
+    poll = ready_poll("duel", contestants=3)
+    rng = random.Random(3)
+    preloaded = issue_ticket(poll, voter, rng, preload=True)
+    assert preloaded.shown_at is None
+    assert cast(preloaded.token, "1", voter).answered_after_ms is None
+    preloaded = issue_ticket(poll, voter, rng, preload=True)
+    shown = issue_ticket(poll, voter, rng)
+    assert shown == preloaded
+    Ticket.objects.filter(pk=shown.pk).update(shown_at=timezone.now() - timedelta(seconds=3))
+    assert issue_ticket(poll, voter, rng).shown_at < timezone.now() - timedelta(seconds=2)
+    assert 3000 <= cast(shown.token, "2", voter).answered_after_ms < 60_000
+
+
+def test_a_revoked_voter_gets_no_ticket_and_casts_no_vote(voter, ticket_of) -> None:
+    poll = ready_poll("duel", contestants=3)
+    answered, ticket = cast(ticket_of(poll, voter).token, "1", voter), ticket_of(poll, voter)
+    Voter.objects.update(revoked_at=timezone.now())
+    with pytest.raises(RevokedVoter):
+        cast(ticket.token, "1", voter)  # This object does not know yet.
+    voter.refresh_from_db()
+    with pytest.raises(RevokedVoter):
+        issue_ticket(poll, voter, random.Random(1))
+    assert cast(answered.ticket.token, "1", voter) == answered
+    assert Vote.objects.count() == VoteLog.objects.get().length == 1
+
+
+def test_the_devices_of_one_account_are_never_shown_the_same(voter, django_user_model) -> None:
+    account = django_user_model.objects.create(username="mei")
+    devices = [Voter.objects.create(user=account) for _ in range(2)]
+    poll = ready_poll("duel", contestants=2, prompts=2)
+    first, second = (issue_ticket(poll, device, random.Random(1)) for device in devices)
+    assert first.matchup.prompt != second.matchup.prompt
+    cast(first.token, "1", devices[0])
+    assert issue_ticket(poll, devices[0], random.Random(1)) is None
 
 
 def test_appearances_equal_seats_taken(voter) -> None:
