@@ -16,7 +16,9 @@ from django.views.decorators.http import require_safe
 from arena.evaluations.models import EvaluationRun, Worker
 from arena.evaluations.running import unfinished
 from arena.votes.free_prompts import UNFINISHED
-from arena.votes.models import FreePrompt
+from arena.votes.models import FreePrompt, Vote
+
+OK = "ok"
 
 logger = logging.getLogger(__name__)
 
@@ -24,23 +26,23 @@ logger = logging.getLogger(__name__)
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """200 while people can vote, 503 otherwise; with `?require=worker` also 503 while nothing can be rendered."""
-    parts = {"database": _database(), "cache": _cache()}
-    queue = _queue() if parts["database"] == "ok" else {}
-    failing = any(state != "ok" for state in parts.values())
-    degraded = bool(queue) and (queue["workers"] == 0 or queue["late"])
-    state = "failing" if failing else "degraded" if degraded else "ok"
-    refused = failing or (degraded and request.GET.get("require") == "worker")
-    status = HTTPStatus.SERVICE_UNAVAILABLE if refused else HTTPStatus.OK
-    return JsonResponse({"status": state, **parts, "queue": queue or None}, status=status)
+    """200 while people can vote, 503 while they cannot; with `?require=all` also 503 while a part is missing."""
+    database, cache_state = _database(), _cache()
+    queue = _queue() if database == OK else None
+    whole = cache_state == OK and queue is not None and queue["workers"] > 0 and not queue["late"]
+    state = "failing" if database != OK else OK if whole else "degraded"
+    refused = state == "failing" or (state != OK and request.GET.get("require") == "all")
+    body = {"status": state, "database": database, "cache": cache_state, "queue": queue}
+    return JsonResponse(body, status=HTTPStatus.SERVICE_UNAVAILABLE if refused else HTTPStatus.OK)
 
 
 def _database() -> str:
-    """Reads one row of each table that voting needs first; the error itself goes to the log only."""
+    """Whether the tables can be read; the error itself goes to the log only."""
     try:
+        Vote.objects.exists()
         FreePrompt.objects.exists()
         EvaluationRun.objects.exists()
-        return "ok"
+        return OK
     except DatabaseError as error:
         logger.error("health: the database does not answer: %s", error)
         connection.close()
@@ -56,7 +58,7 @@ def _cache() -> str:
     except Exception as error:  # each cache has exceptions of its own
         logger.error("health: the cache does not answer: %s", error)
         found = None
-    return "ok" if found == "here" else "does not answer"
+    return OK if found == "here" else "does not answer"
 
 
 def _queue() -> dict[str, Any]:

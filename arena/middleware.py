@@ -1,6 +1,5 @@
 """The outermost middleware: an id for every request, limits on bodies, headers of every answer, no blank error page."""
 
-import ipaddress
 import logging
 import re
 import uuid
@@ -58,7 +57,6 @@ class Outermost:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer, with the id in force meanwhile."""
-        believe_proxy(request)
         request.id = request_id(request)  # type: ignore[attr-defined]
         token = CURRENT.set(request.id)  # type: ignore[attr-defined]
         try:
@@ -70,16 +68,6 @@ class Outermost:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """A database, store or queue that does not answer is a 503 that says so; anything else goes on to be a 500."""
         return errors.unavailable(request, exception)
-
-
-def believe_proxy(request: HttpRequest) -> None:
-    """Take the visitor's address from a proxy that is trusted: the last one it added; whatever stands before is hearsay."""
-    forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    if settings.BEHIND_PROXY and forwarded:
-        try:
-            request.META["REMOTE_ADDR"] = str(ipaddress.ip_address(forwarded))
-        except ValueError:
-            logger.warning("the proxy sent no address in X-Forwarded-For")
 
 
 def request_id(request: HttpRequest) -> str:
