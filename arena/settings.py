@@ -79,6 +79,8 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
+                "arena.votes.appearance.appearance",
+                "django.template.context_processors.i18n",
             ],
         },
     },
@@ -139,7 +141,7 @@ X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 # Behind HTTPS: cookies over HTTPS only, plain requests sent on to HTTPS, and browsers told to remember it.
 SECURE = environment.boolean("ARENA_SECURE", False)
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SECURE
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE_SSL_REDIRECT = SECURE
 SECURE_HSTS_SECONDS = environment.whole("ARENA_HSTS_SECONDS", 31_536_000) if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = environment.boolean("ARENA_HSTS_WHOLE_DOMAIN", True)
 # Probes inside the machine speak plain HTTP.

@@ -83,8 +83,8 @@ def _evaluation(run: EvaluationRun) -> dict[str, Any]:
 
 def _polls() -> list[Poll]:
     """Polls with their counts; votes are reached through the matchups, as this app stands beside theirs."""
-    vote = "matchups__ticket__vote"
-    population = "matchups__ticket__voter__population"
+    vote = "matchups__tickets__vote"
+    population = "matchups__tickets__voter__population"
     return list(
         Poll.objects.filter(is_open=True).annotate(
             people=Count(vote, filter=Q(**{population: "people"}), distinct=True),

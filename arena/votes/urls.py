@@ -2,18 +2,19 @@
 
 from django.urls import path
 
-from arena.votes import prompt_views, views
+from arena.votes import personal_views, prompt_views, settings_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("privacy/", views.privacy, name="privacy"),
+    path("settings/", settings_views.settings_page, name="settings"),
+    path("me/", personal_views.me, name="me"),
+    path("me/reveal", personal_views.reveal_votes, name="reveal-votes"),
     path("polls/<slug:kind>/", views.booth, name="booth"),
     path("polls/<slug:kind>/vote", views.vote, name="vote"),
     path("polls/<slug:kind>/prompt", prompt_views.type_prompt, name="type-prompt"),
     path("images/<slug:key>.png", views.image, name="image"),
-    path("votes/<slug:token>/", views.answered, name="answered"),
-    path("votes/<slug:token>/reveal", views.reveal, name="reveal"),
-    path("votes/<slug:token>/undo", views.undo, name="undo"),
+    path("votes/<slug:token>/", views.reveal, name="reveal"),
     path("prompts/<slug:token>/", prompt_views.watch, name="prompt"),
     path("prompts/<slug:token>/state", prompt_views.state, name="prompt-state"),
     path("prompts/<slug:token>/cancel", prompt_views.cancel, name="prompt-cancel"),
