@@ -80,7 +80,6 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
                 "arena.votes.appearance.appearance",
-                "django.template.context_processors.i18n",
             ],
         },
     },
