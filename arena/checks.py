@@ -17,6 +17,7 @@ from django.core.files.storage import default_storage
 from django.db import Error as DatabaseError
 from django.db import connections
 from kombu import Connection
+from kombu.exceptions import OperationalError
 
 from arena import environment
 from arena.errors import StoreError
@@ -110,7 +111,7 @@ def _queue_answers() -> Iterator[CheckMessage]:
     connection = Connection(url, connect_timeout=PATIENCE_SECONDS)
     try:
         connection.ensure_connection(max_retries=1, timeout=PATIENCE_SECONDS)
-    except connection.recoverable_connection_errors + connection.connection_errors + (OSError,) as error:
+    except (OperationalError, OSError) as error:
         yield Error(f"CELERY_BROKER_URL: {connection.as_uri()} does not answer: {error}", id="arena.E003")
     finally:
         connection.release()
