@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from rating import student
 from rating.averages import DecayingMean, WindowMean
 from rating.covariance import clustered_covariance
 from rating.elo import EloSystem
@@ -58,13 +59,12 @@ def trueskill(votes: Votes, options: FitOptions) -> Beliefs:
     standings = system.standings(system.fold(system.start(), votes))
     mu = _by_code(votes, {name: one.mu for name, one in standings.items() if one.mu is not None})
     sigma = _by_code(votes, {name: one.sigma for name, one in standings.items() if one.sigma is not None})
-    wider, dof = widening(votes, options)
+    wider = widened(sigma, options.sigma, widening(votes, options))
     return Beliefs(
         votes.contestants,
         mu,
-        np.diag((sigma * wider) ** 2),
+        np.diag(wider**2),
         nat=LOGISTIC_SD / (math.sqrt(2.0) * options.beta),
-        dof=dof,
         columns={"mu": mu, "sigma": sigma, "conservative": mu - 3.0 * sigma},
     )
 
@@ -85,17 +85,27 @@ def joint(votes: Votes, options: FitOptions) -> Beliefs:
     )
 
 
-def widening(votes: Votes, options: FitOptions) -> tuple[Floats, float]:
-    """(n,) >= 1, how many times wider an interval becomes once votes of one cluster are taken together, and the dof."""
+def widening(votes: Votes, options: FitOptions) -> Floats:
+    """(n,) >= 1, how many times wider an interval becomes once votes of one cluster are taken together.
+
+    Few clusters make Student's quantile larger than the normal one; the ratio is part of the number.
+    """
     n = len(votes.contestants)
     if options.cluster == "none":
-        return np.ones(n), math.inf
+        return np.ones(n)
     fit = fit_joint(votes, ridge=WIDE)
     clustered = clustered_covariance(fit, votes, options.cluster)
-    plain = np.diag(fit.covariance())[:n]
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.sqrt(np.diag(clustered.matrix) / plain)
-    return np.maximum(np.nan_to_num(ratio, nan=1.0), 1.0), clustered.dof
+        ratio = np.sqrt(np.diag(clustered.matrix) / np.diag(fit.covariance())[:n])
+    tail = 0.5 + options.level / 2
+    of_few = student.quantile(tail, clustered.dof) / student.quantile(tail, math.inf)
+    return np.maximum(np.nan_to_num(ratio, nan=1.0) * of_few, 1.0)
+
+
+def widened(sd: Floats, prior: float, wider: Floats) -> Floats:
+    """(n,) the sds once what the votes say counts for 1 / wider^2 of its precision; the prior of sd `prior` stays."""
+    from_votes = np.maximum(sd**-2.0 - prior**-2.0, 0.0)
+    return np.asarray((prior**-2.0 + from_votes / wider**2) ** -0.5)
 
 
 def _by_code(votes: Votes, values: dict[str, float]) -> Floats:

@@ -132,7 +132,7 @@ def _uncertainty_options(parser: argparse.ArgumentParser) -> None:
         "--cluster", choices=CLUSTERS, default="voter", help="what votes are not independent within (default voter)"
     )
     parser.add_argument("--bootstrap", type=_natural, default=0, help="joint: intervals from so many resamples")
-    parser.add_argument("--level", type=_share, default=0.95, help="of the intervals (default 0.95)")
+    parser.add_argument("--level", type=_inside, default=0.95, help="of the intervals (default 0.95)")
 
 
 def _number(text: str) -> float:
@@ -153,6 +153,13 @@ def _share(text: str) -> float:
     value = _number(text)
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not in [0, 1)")
+    return value
+
+
+def _inside(text: str) -> float:
+    value = _number(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value
 
 

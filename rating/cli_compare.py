@@ -39,8 +39,10 @@ def run(options: Namespace) -> int:
 
 
 def _pairs(votes: Votes, options: FitOptions, names: list[str]) -> tuple[list[Row], str]:
-    if len(names) == 1 or len(set(names)) < len(names):
-        raise RatingError(f"cannot compare {names[0]!r} with itself; name two contestants or none")
+    if len(names) == 1:
+        raise RatingError(f"{names[0]!r} alone makes no pair; name two contestants, or none for all pairs")
+    if len(set(names)) < len(names):
+        raise RatingError(f"cannot compare {names[0]!r} with itself; name two contestants, or none for all pairs")
     pairs = list(combinations(names or _rated(votes), 2))
     if options.system != "joint":
         found = beliefs(votes, options)

@@ -20,6 +20,8 @@ from rating.votes import PICK, Votes
 REPLICATES = 100
 # Pairs played in all replicates together: some 0.2 s.
 PAIRS = 300_000
+# Votes of a contestant below which its resampled votes may all say the same by chance.
+FEW = 5
 # Below this share of its first error forgotten, a direction is taken as one that no vote compares.
 FORGOTTEN = 1e-9
 Floats = NDArray[np.float64]
@@ -77,9 +79,9 @@ def elo_interval(
     centre = ends.mean(axis=0)
     kept = forgetting(centre, last, system.k)[0]
     old = kept @ _wandering(before, system.k) @ kept.T
-    undo = forgetting(centre, counted, system.k)[1]
+    forgotten, undo = forgetting(centre, counted, system.k)
     bias = undo @ (centre - system.initial)
-    noise = np.cov(ends, rowvar=False).reshape(n, n) + old
+    noise = np.cov(ends, rowvar=False).reshape(n, n) + old + _of_the_few(counted, forgotten, system.k)
     covariance = noise + np.outer(bias, bias) + undo @ noise @ undo.T
     covariance[~took_part] = covariance[:, ~took_part] = np.nan
     value = np.where(took_part, ratings, np.nan)
@@ -112,6 +114,16 @@ def forgetting(ratings: Floats, votes: Votes, k: float) -> tuple[Floats, Floats]
     values, vectors = np.linalg.eigh(np.diag(curvature.sum(axis=1)) - curvature)
     undone = np.where(values > FORGOTTEN, 1.0 / np.expm1(np.clip(values, FORGOTTEN, 700.0)), 0.0)
     return (vectors * np.exp(-values)) @ vectors.T, (vectors * undone) @ vectors.T
+
+
+def _of_the_few(votes: Votes, kept: Floats, k: float) -> Floats:
+    """(n, n) the noise that votes have by formula, for contestants with so few that resampling them shows none.
+
+    K 200 / ln 10 (1 - e^-2H) solves the Lyapunov equation of the updates up to now, as `stationary_sd` does for ever.
+    """
+    n = len(kept)
+    few = np.bincount(votes.seats[votes.seats >= 0], minlength=n) < FEW
+    return stationary_sd(k, 10**9) ** 2 * np.where(np.outer(few, few), np.eye(n) - kept @ kept, 0.0)
 
 
 def _split(votes: Votes, replicates: int, pairs: int) -> tuple[Votes, Votes]:

@@ -123,6 +123,16 @@ def test_options_reach_the_systems(file: Path) -> None:
     assert wide["high"] - wide["low"] > narrow["high"] - narrow["low"]
 
 
+def test_few_votes_make_wide_intervals_but_no_wider_than_the_prior(tmp_path: Path) -> None:
+    path = written(tmp_path / "votes.csv", "a|b,1", "b|c,1", "a|c,1", "a|b|c|d,2>1=4>3")
+    for row in rows("fit", path, "--system", "trueskill"):
+        assert 1.959964 * row["sigma"] < row["high"] - row["value"] < 1.96 * 25 / 3
+    # Elo's K of 32 moves d by nothing; that is no knowledge about d.
+    (newcomer,) = (row for row in rows("fit", path, "--system", "elo") if row["contestant"] == "d")
+    assert newcomer["value"] == pytest.approx(1500, abs=1)
+    assert newcomer["high"] - newcomer["low"] > 400
+
+
 def test_the_average_of_elo_can_be_chosen(file: Path) -> None:
     def averages(*options: object) -> list[float]:
         return [row["average"] for row in rows("fit", file, "--system", "elo", *options)]
@@ -185,6 +195,7 @@ def test_separated_votes_are_rated_only_by_systems_with_a_prior(tmp_path: Path) 
         (("fit", "FILE", "--poll", "elsewhere"), "no vote is of poll 'elsewhere'; polls: duel, ffa, fixed"),
         (("compare", "FILE", "contestant-0", "contestant-9"), "did you mean 'contestant-"),
         (("compare", "FILE", "contestant-0", "contestant-0"), "contestant-0"),
+        (("compare", "FILE", "contestant-0"), "'contestant-0' alone makes no pair"),
         (("next", "FILE", "--cached", "nobody"), "no vote names 'nobody'"),
     ],
 )
@@ -196,7 +207,16 @@ def test_what_is_refused_is_named(arguments: tuple[str, ...], complaint: str, fi
 
 @pytest.mark.parametrize(
     "option",
-    ["--k=-1", "--k=nan", "--sigma=inf", "--draw-probability=1", "--level=2", "--seed=-1", "--system=glicko"],
+    [
+        "--k=-1",
+        "--k=nan",
+        "--sigma=inf",
+        "--draw-probability=1",
+        "--level=2",
+        "--level=0",
+        "--seed=-1",
+        "--system=glicko",
+    ],
 )
 def test_wrong_options_are_refused_before_anything_is_read(option: str) -> None:
     done = rating("fit", "nowhere.csv", option)
