@@ -8,6 +8,7 @@ from typing import Any
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from arena.evaluations.prompts import FFA, FREE, SEEDS, TEMPLATES
 from arena.gallery.models import Character, Prompt, PromptSet
@@ -38,8 +39,8 @@ def seed(dataset: Path | None) -> int:
     """
     characters = _read_characters(dataset) if dataset else []
     with transaction.atomic():
-        _open(Poll.Kind.DUEL, "free", "Free prompts", "Which image do you prefer?", FREE)
-        _open(Poll.Kind.FFA, "ffa", "Free for all", "Which image is the best?", FFA)
+        _open(Poll.Kind.DUEL, "free", gettext_noop("Free prompts"), gettext_noop("Which image do you prefer?"), FREE)
+        _open(Poll.Kind.FFA, "ffa", gettext_noop("Free for all"), gettext_noop("Which image is the best?"), FFA)
     if dataset and characters:
         _seed_characters(dataset, characters)
     return len(characters)
@@ -58,8 +59,8 @@ def _seed_characters(dataset: Path, rows: list[dict[str, Any]]) -> None:
     step = max(1, len(rows) // FIXED_CHARACTERS)
     asked = rows[::step][:FIXED_CHARACTERS]
     with transaction.atomic():
-        question = "Which image shows the character better?"
-        prompts = _open(Poll.Kind.FIXED, "fixed", "Fixed characteristics", question, ())
+        question = gettext_noop("Which image shows the character better?")
+        prompts = _open(Poll.Kind.FIXED, "fixed", gettext_noop("Fixed characteristics"), question, ())
         for row in rows:
             character, _ = Character.objects.update_or_create(
                 name=row["name"],

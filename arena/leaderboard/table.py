@@ -6,6 +6,7 @@ from math import hypot
 from statistics import fmean
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from arena.gallery.models import Contestant
 from arena.leaderboard.models import RatingRun, Standing
@@ -132,17 +133,19 @@ def _head(run: RatingRun, now: datetime) -> Head:
 
 def _state(run: RatingRun, fold: Folded) -> tuple[str, str]:
     if not run.counted:
-        return "no-votes", "No votes yet: the first one opens this board."
+        return "no-votes", _("No votes yet: the first one opens this board.")
     if not fold.decided:
-        return "all-draws", f"All {run.counted} votes so far are draws: nothing tells the contestants apart."
+        return "all-draws", _("All %(n)d votes so far are draws: nothing tells the contestants apart.") % {
+            "n": run.counted
+        }
     if not fold.comparable:
         sizes = [str(len(group)) for group in fold.groups]
-        parts = f"{', '.join(sizes[:-1])} and {sizes[-1]}"
-        return (
-            "disconnected",
-            f"The votes fall into {len(sizes)} groups of {parts} contestants that never met, "
-            "so no rating compares them. More votes will join the groups.",
+        parts = _("%(first)s and %(last)s") % {"first": ", ".join(sizes[:-1]), "last": sizes[-1]}
+        text = _(
+            "The votes fall into %(n)d groups of %(parts)s contestants that never met, so no rating compares them. "
+            "More votes will join the groups."
         )
+        return "disconnected", text % {"n": len(sizes), "parts": parts}
     return "ok", ""
 
 

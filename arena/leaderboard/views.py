@@ -2,6 +2,8 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -12,7 +14,8 @@ from arena.polls.models import Poll
 from arena.votes.models import Vote, Voter
 from rating.registry import SYSTEMS
 
-TITLES = {"trueskill": "TrueSkill", "elo": "Elo", "elo-twa": "Elo average"}
+TITLES = {"trueskill": "TrueSkill", "elo": "Elo", "elo-twa": gettext_lazy("Elo average")}
+POPULATIONS = {"people": gettext_lazy("People"), "simulated": gettext_lazy("Simulated")}
 
 
 @require_safe
@@ -48,7 +51,7 @@ def _tabs(found: Board) -> dict[str, object]:
         "section": "boards",
         "title": TITLES.get(found.head.metric, found.head.metric),
         "metrics": [(metric, TITLES.get(metric, metric)) for metric in SYSTEMS],
-        "polls": [(None, "All polls"), *Poll.Kind.choices],
-        "populations": Voter.Population.choices if simulated else [],
+        "polls": [(None, _("All polls")), *Poll.Kind.choices],
+        "populations": POPULATIONS.items() if simulated else [],
         "query": f"?population={found.head.population}" if found.head.population != Voter.Population.PEOPLE else "",
     }

@@ -4,6 +4,7 @@ import secrets
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from arena.gallery.models import Contestant, Prompt, PromptSet, Sample
 
@@ -12,9 +13,9 @@ class Poll(models.Model):
     """A kind of question with its rules (paper, section 5.1)."""
 
     class Kind(models.TextChoices):
-        FIXED = "fixed", "Fixed characteristics"
-        DUEL = "duel", "Free-prompt duel"
-        FFA = "ffa", "Free for all"
+        FIXED = "fixed", _("Fixed characteristics")
+        DUEL = "duel", _("Free-prompt duel")
+        FFA = "ffa", _("Free for all")
 
     class ContentRating(models.TextChoices):
         GENERAL = "general"

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from arena.gallery.models import Contestant, Sample
 from arena.polls.models import Enrolment, Matchup, Poll, Seat
 from arena.polls.pairing import choose
 from arena.votes.models import Ticket, Vote, VoteLog, Voter, oldest_open_ticket
 from arena.votes.refusals import ExpiredTicket, ForeignTicket, RevokedVoter, UnknownTicket, WrongAnswer
+from arena.votes.screening import on_cast
 from rating.errors import OutcomeError
 from rating.outcomes import format_outcome, parse_outcome
 
@@ -25,11 +28,11 @@ ANSWERS = {
     Poll.Kind.FFA: frozenset({"pick", "ranking", "draw", "bad", "skip"}),
 }
 SKIP_REASONS = {
-    "": "why? (optional)",
-    "undecided": "cannot decide",
-    "prompt": "unclear prompt",
-    "broken": "broken image",
-    "unsuitable": "unsuitable image",
+    "": gettext_lazy("why? (optional)"),
+    "undecided": gettext_lazy("cannot decide"),
+    "prompt": gettext_lazy("unclear prompt"),
+    "broken": gettext_lazy("broken image"),
+    "unsuitable": gettext_lazy("unsuitable image"),
 }
 
 
@@ -118,7 +121,7 @@ def cast(ticket_token: str, outcome_text: str, voter: Voter, reason: str = "") -
     check_welcome(voter)
     if ticket.expired:
         raise ExpiredTicket(
-            f"This matchup was handed out more than {settings.ARENA_TICKET_HOURS:g} hours ago.",
+            _("This matchup was handed out more than %(hours)g hours ago.") % {"hours": settings.ARENA_TICKET_HOURS},
             f"/polls/{ticket.matchup.poll.kind}/",
         )
     outcome_text = check_answer(ticket.matchup.poll, outcome_text, reason)
@@ -138,8 +141,9 @@ def append(ticket: Ticket, outcome_text: str, reason: str) -> Vote:
     with transaction.atomic():
         number = next_number()
         # Whoever revokes a voter holds the log meanwhile, so no vote slips in between.
-        check_welcome(Voter.objects.only("revoked_at", "revoked_reason").get(pk=ticket.voter_id))
-        return Vote.objects.create(
+        voter = Voter.objects.get(pk=ticket.voter_id)
+        check_welcome(voter)
+        vote = Vote.objects.create(
             number=number,
             ticket=ticket,
             outcome=outcome_text,
@@ -147,6 +151,8 @@ def append(ticket: Ticket, outcome_text: str, reason: str) -> Vote:
             answered_after_ms=None if thought is None else max(0, round(1000 * thought.total_seconds())),
             created_at=now,
         )
+        on_cast(vote, voter)
+        return vote
 
 
 def next_number() -> int:
@@ -165,7 +171,8 @@ def next_number() -> int:
 def check_welcome(voter: Voter) -> None:
     """Raises RevokedVoter for a voter whose votes were taken off the boards for good."""
     if voter.revoked_at:
-        raise RevokedVoter(f"The votes from this browser were taken off the boards: {voter.revoked_reason or 'misuse'}")
+        reason = voter.revoked_reason or _("misuse")
+        raise RevokedVoter(_("The votes from this browser were taken off the boards: %(reason)s") % {"reason": reason})
 
 
 def find_ticket(token: str, voter: Voter | None) -> Ticket:
@@ -173,9 +180,9 @@ def find_ticket(token: str, voter: Voter | None) -> Ticket:
     tickets = Ticket.objects.select_related("matchup__poll", "matchup__prompt__character", "vote")
     ticket = tickets.filter(token=token).first() if TOKEN.fullmatch(token) else None
     if ticket is None:
-        raise UnknownTicket("There is no such ticket.")
+        raise UnknownTicket(_("There is no such ticket."))
     if voter is None or ticket.voter_id != voter.pk:
-        raise ForeignTicket("This ticket was handed to another voter.")
+        raise ForeignTicket(_("This ticket was handed to another voter."))
     return ticket
 
 
@@ -185,11 +192,12 @@ def check_answer(poll: Poll, outcome_text: str, reason: str = "") -> str:
     try:
         outcome = parse_outcome(outcome_text.strip(), poll.seat_count)
     except OutcomeError as error:
-        raise WrongAnswer(f"The answer was not understood: {error}", booth) from error
+        raise WrongAnswer(_("The answer was not understood: %(error)s") % {"error": error}, booth) from error
     if outcome.kind not in ANSWERS[Poll.Kind(poll.kind)]:
-        raise WrongAnswer(f"“{format_outcome(outcome)}” is not an answer of the poll “{poll}”.", booth)
+        names = {"answer": format_outcome(outcome), "poll": poll}
+        raise WrongAnswer(_("“%(answer)s” is not an answer of the poll “%(poll)s”.") % names, booth)
     if reason not in SKIP_REASONS:
-        raise WrongAnswer("That reason for skipping is not on the list.", booth)
+        raise WrongAnswer(_("That reason for skipping is not on the list."), booth)
     return format_outcome(outcome)
 
 

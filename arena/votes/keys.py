@@ -93,6 +93,12 @@ def keys_of(voter: Voter | None) -> dict[str, Binding]:
     return {name: Binding(key, cap(key)) for name, key in (DEFAULTS if errors else keys).items()}
 
 
+def seat_keys(keys: Mapping[str, Binding], position: int, seats: int) -> list[Binding]:
+    """What chooses the image at a place: its number, and of two images an arrow as well."""
+    names = [f"seat_{position}", {1: "left", 2: "right"}.get(position, "") if seats == 2 else ""]
+    return [keys[name] for name in names if name and keys[name].code]
+
+
 def cap(key: str) -> str:
     """What is printed on the key."""
     return NAMED.get(key, key.upper())

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
 
 from arena.votes.models import Voter
 from arena.votes.refusals import TooMany
@@ -26,14 +27,15 @@ def limit_votes(voter: Voter, ticket_token: str, link: str) -> None:
     most = settings.ARENA_VOTES_PER_MINUTE
     if most and first_time(f"ticket {ticket_token}") and hits(f"votes {voter.pk}") > most:
         forget(f"ticket {ticket_token}")
-        raise TooMany(f"That was more than {most} answers in a minute.", link, seconds_left())
+        raise TooMany(_("That was more than %(most)d answers in a minute.") % {"most": most}, link, seconds_left())
 
 
 def limit_tickets(request: HttpRequest, link: str) -> None:
     """Count a matchup asked for from the request's address. Raises TooMany."""
     most = settings.ARENA_TICKETS_PER_MINUTE
     if most and hits(f"tickets {address(request)}") > most:
-        raise TooMany(f"More than {most} matchups in a minute were asked for from your address.", link, seconds_left())
+        text = _("More than %(most)d matchups in a minute were asked for from your address.") % {"most": most}
+        raise TooMany(text, link, seconds_left())
 
 
 def address(request: HttpRequest) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
 from arena.polls.models import Poll
 from arena.votes.models import Vote, VoteExclusion, Voter
@@ -49,8 +50,9 @@ def find_poll(kind: str) -> Poll:
     """The poll of that kind. Raises UnknownPoll naming those that exist."""
     poll = Poll.objects.select_related("prompt_set").filter(kind=kind).first()
     if poll is None:
-        known = ", ".join(Poll.objects.values_list("kind", flat=True)) or "none yet"
-        raise UnknownPoll(f"There is no poll “{kind}”; there are: {known}.")
+        known = ", ".join(Poll.objects.values_list("kind", flat=True)) or _("none yet")
+        names = {"kind": kind, "known": known}
+        raise UnknownPoll(_("There is no poll “%(kind)s”; there are: %(known)s.") % names)
     return poll
 
 

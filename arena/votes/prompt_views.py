@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from kombu.exceptions import OperationalError
@@ -32,7 +33,7 @@ def type_prompt(request: HttpRequest, kind: str) -> HttpResponse:
         render_free_prompt.delay_on_commit(free.token)
     except OperationalError as error:
         free_prompts.cancel(free)
-        raise QueueDown("The queue of the renderer cannot be reached.", f"/polls/{kind}/") from error
+        raise QueueDown(_("The queue of the renderer cannot be reached."), f"/polls/{kind}/") from error
     response = HttpResponse(status=303, headers={"Location": f"/prompts/{free.token}/"})
     remember(response, voter)
     return response
@@ -74,7 +75,7 @@ def find_prompt(request: HttpRequest, token: str) -> FreePrompt:
         FreePrompt.objects.select_related("poll", "prompt").filter(token=token, voter=current_voter(request)).first()
     )
     if found is None:
-        raise UnknownPrompt("There is no such prompt of yours.")
+        raise UnknownPrompt(_("There is no such prompt of yours."))
     return found
 
 

@@ -5,6 +5,7 @@ Both lock the ticket's row, so of a reveal and an undo at the same moment one wi
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from arena.votes.casting import check_welcome, find_ticket
 from arena.votes.models import Ticket, Vote, VoteExclusion, Voter
@@ -27,7 +28,7 @@ def reveal(token: str, voter: Voter | None) -> Ticket:
     with transaction.atomic():
         ticket = locked(token, voter)
         if is_undone(ticket.vote):
-            raise AlreadyUndone("You took this answer back.", booth_of(ticket))
+            raise AlreadyUndone(_("You took this answer back."), booth_of(ticket))
         if ticket.revealed_at is None:
             ticket.revealed_at = timezone.now()
             ticket.save(update_fields=["revealed_at"])
@@ -47,9 +48,9 @@ def undo(token: str, voter: Voter | None) -> Ticket:
         if is_undone(ticket.vote):
             return waiting_again(ticket)
         if ticket.revealed_at:
-            raise AlreadyRevealed("You know who it was, so this vote cannot be taken back.", booth_of(ticket))
+            raise AlreadyRevealed(_("You know who it was, so this vote cannot be taken back."), booth_of(ticket))
         if not ticket.matchup.poll.is_open:
-            raise PollClosed("This poll has closed, so the matchup could not be answered again.")
+            raise PollClosed(_("This poll has closed, so the matchup could not be answered again."))
         exclude_undone(ticket.vote)
         return Ticket.objects.create(voter=ticket.voter, matchup=ticket.matchup)
 
@@ -59,7 +60,7 @@ def locked(token: str, voter: Voter | None) -> Ticket:
     found = find_ticket(token, voter)
     ticket = Ticket.objects.select_for_update(of=("self",)).select_related("matchup__poll", "voter").get(pk=found.pk)
     if not Vote.objects.filter(ticket=ticket).exists():
-        raise NothingToUndo("This matchup is not answered yet.", booth_of(ticket))
+        raise NothingToUndo(_("This matchup is not answered yet."), booth_of(ticket))
     return ticket
 
 
@@ -81,7 +82,8 @@ def waiting_again(ticket: Ticket) -> Ticket:
     """The new ticket of an answer taken back, while it waits. Raises AlreadyUndone once it is answered."""
     newer = Ticket.objects.filter(matchup=ticket.matchup, voter=ticket.voter, pk__gt=ticket.pk, vote=None).first()
     if newer is None or newer.expired:
-        raise AlreadyUndone("You took this answer back already, and the matchup is answered again.", booth_of(ticket))
+        text = _("You took this answer back already, and the matchup is answered again.")
+        raise AlreadyUndone(text, booth_of(ticket))
     return newer
 
 

@@ -2,10 +2,13 @@
 
 import logging
 import random
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
@@ -14,6 +17,7 @@ from arena.polls.pairing import can_be_shown, ready_contestants
 from arena.votes.agreement import agreement, best_seat
 from arena.votes.casting import SKIP_REASONS, cast, find_ticket, issue_ticket, seated_contestants
 from arena.votes.free_prompts import MAX_CHARACTERS, UNFINISHED, accepts
+from arena.votes.keys import Binding, keys_of, seat_keys
 from arena.votes.limits import limit_tickets, limit_votes
 from arena.votes.models import Ticket, Vote, Voter
 from arena.votes.pages import find_poll, progress_of, refusing, wants_json
@@ -24,10 +28,7 @@ from arena.votes.undoing import undo as take_back
 from arena.votes.voters import current_voter, known_voter, remember
 from rating.outcomes import parse_outcome
 
-SIDES = {
-    1: {"name": "Left", "keys": "1 ArrowLeft", "arrow": "←"},
-    2: {"name": "Right", "keys": "2 ArrowRight", "arrow": "→"},
-}
+SIDES = {1: gettext_lazy("Left"), 2: gettext_lazy("Right")}
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def booth(request: HttpRequest, kind: str) -> HttpResponse:
     ticket = issue_ticket(poll, voter, random.SystemRandom(), preload=is_preload(request)) if voter else None
     context = poll_context(poll, voter)
     if ticket:
-        response = render(request, "votes/booth.html", context | matchup_context(ticket))
+        response = render(request, "votes/booth.html", context | matchup_context(ticket, context["keys"]))
     else:
         response = render(request, "votes/waiting.html", context | {"ready": ready_contestants(poll)})
     if voter:
@@ -94,11 +95,12 @@ def poll_context(poll: Poll, voter: Voter | None) -> dict[str, Any]:
         "skip_reasons": SKIP_REASONS,
         "takes_prompts": accepts(poll),
         "max_characters": MAX_CHARACTERS,
+        "keys": keys_of(voter),
         "free_prompt": voter.free_prompts.filter(state__in=UNFINISHED).first() if voter else None,
     }
 
 
-def matchup_context(ticket: Ticket) -> dict[str, Any]:
+def matchup_context(ticket: Ticket, keys: Mapping[str, Binding] | None = None) -> dict[str, Any]:
     """What the voter sees of a matchup: prompt, character, and images under names that say nothing."""
     seats = ticket.matchup.seats.order_by("position").values_list("position", "image_key")
     sides = SIDES if len(seats) == 2 else {}
@@ -109,8 +111,12 @@ def matchup_context(ticket: Ticket) -> dict[str, Any]:
         "character": character,
         "references": range(1, min(len(character.references), 5) + 1) if character else (),
         "seats": [
-            {"position": position, "image_key": image_key, "name": f"Image {position}", "keys": position}
-            | sides.get(position, {})
+            {
+                "position": position,
+                "image_key": image_key,
+                "name": sides.get(position, _("Image %(number)d") % {"number": position}),
+                "keys": seat_keys(keys, position, len(seats)) if keys else (),
+            }
             for position, image_key in seats
         ],
     }
@@ -149,7 +155,8 @@ def ranking(poll: Poll, fields: dict[str, str]) -> str:
     ranks = {seat: fields.get(f"rank_{seat}", "") for seat in places}
     for seat, rank in ranks.items():
         if rank not in places:
-            raise WrongAnswer(f"Image {seat} has no rank from 1 to {poll.seat_count}.", f"/polls/{poll.kind}/")
+            names = {"number": seat, "last": poll.seat_count}
+            raise WrongAnswer(_("Image %(number)s has no rank from 1 to %(last)d.") % names, f"/polls/{poll.kind}/")
     tiers = ("=".join(seat for seat in ranks if ranks[seat] == rank) for rank in sorted(set(ranks.values())))
     return ">".join(tiers)
 
@@ -235,5 +242,5 @@ def image(request: HttpRequest, key: str) -> HttpResponse:
             content = file.read()
     except OSError:
         logger.exception("the image of seat %s is missing", seat.pk)
-        return HttpResponse("This image cannot be read just now.", status=503, content_type="text/plain")
+        return HttpResponse(_("This image cannot be read just now."), status=503, content_type="text/plain")
     return HttpResponse(content, content_type="image/png", headers={"Cache-Control": "private, max-age=3600"})

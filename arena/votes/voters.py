@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 
 from arena.votes.models import Voter
 from arena.votes.refusals import BrokenCookie, NoCookie
@@ -23,8 +24,8 @@ def known_voter(request: HttpRequest, link: str) -> Voter:
     if voter:
         return voter
     if COOKIE in request.COOKIES:
-        raise BrokenCookie("The voter cookie that your browser sent is not one of this arena.", link)
-    raise NoCookie("Your browser sent no voter cookie with this answer.", link)
+        raise BrokenCookie(_("The voter cookie that your browser sent is not one of this arena."), link)
+    raise NoCookie(_("Your browser sent no voter cookie with this answer."), link)
 
 
 def remember(response: HttpResponse, voter: Voter) -> None:
