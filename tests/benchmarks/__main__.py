@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.rating import report
+from tests.benchmarks.rating.race import ROUNDS
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,12 @@ def main() -> int:
         "--only", nargs="+", default=[""], metavar="WORD", help="what has one of them in its name, or: rating"
     )
     parser.add_argument("--quick", action="store_true", help="a tenth of the rating work, two rounds")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of each race of the rating engine ({ROUNDS})")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured of the rating engine there")
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 200)
     contests(console, options.only)
-    lines = report.measured(console.print, options.only, options.quick)
+    lines = report.measured(console.print, options.only, options.quick, options.rounds)
     if lines:
         console.print(report.table(lines))
         console.print(", ".join(f"{name} {value}" for name, value in report.machine().items()))

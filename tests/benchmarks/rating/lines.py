@@ -30,7 +30,7 @@ RACES = (
     Race(
         "Elo, duels with draws", "duels", US,
         pure=_ours("pure", "sequential.elo", 1_000_000),
-        fast=_ours("numba", "with_numba.elo", 1_000_000),
+        fast=_ours("numba", "with_numba.elo", 10_000_000),
         rivals=(
             Rival(_peer("evalica", "elo", 1_000_000), pure=2, fast=30),
             Rival(_peer("evalica, ready indices", "elo_of_indices", 1_000_000)),
@@ -40,7 +40,7 @@ RACES = (
     Race(
         "Elo with its time-weighted average", "duels", US,
         pure=_ours("pure", "sequential.elo_with_average", 1_000_000),
-        fast=_ours("numba", "with_numba.elo_with_average", 1_000_000),
+        fast=_ours("numba", "with_numba.elo_with_average", 10_000_000),
         rivals=(Rival(_peer("evalica, no average", "elo", 1_000_000)),),
     ),
     Race(

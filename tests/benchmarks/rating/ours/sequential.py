@@ -24,5 +24,12 @@ def trueskill_rankings(votes, size):
     return fold(TrueSkillSystem(), arrays.rankings(votes, size))
 
 
-def fold(system, votes):
-    return lambda: system.fold(system.start(), votes)
+def fold(system, votes, times=1):
+    """Fold the votes, `times` over."""
+
+    def work():
+        state = system.start()
+        for _ in range(times):
+            state = system.fold(state, votes)
+
+    return work

@@ -5,15 +5,16 @@ from tests.benchmarks.rating.ours import arrays
 from tests.benchmarks.rating.ours.sequential import fold
 
 PACKAGES = ("numpy", "numba")
+MILLION = 1_000_000
 
 
 def elo(votes, size):
     """Without the time-weighted average, which no peer computes."""
-    return fold(CompiledElo(average=None), arrays.duels(votes, size))
+    return fold(CompiledElo(average=None), arrays.duels(votes, MILLION), times=max(1, size // MILLION))
 
 
 def elo_with_average(votes, size):
-    return fold(CompiledElo(), arrays.duels(votes, size))
+    return fold(CompiledElo(), arrays.duels(votes, MILLION), times=max(1, size // MILLION))
 
 
 def trueskill_duels(votes, size):
