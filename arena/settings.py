@@ -175,6 +175,18 @@ ARENA_TICKET_HOURS = environment.number("ARENA_TICKET_HOURS", 24)
 # Answers of one voter, and matchups asked for from one address, in a minute; 0 is no limit.
 ARENA_VOTES_PER_MINUTE = environment.whole("ARENA_VOTES_PER_MINUTE", 60)
 ARENA_TICKETS_PER_MINUTE = environment.whole("ARENA_TICKETS_PER_MINUTE", 300)
+# Screening of people's votes: an answer sooner than this was not looked at; more than this many in a minute wait for a
+# second look; 0 switches either off.
+ARENA_MIN_ANSWER_MS = environment.whole("ARENA_MIN_ANSWER_MS", 300)
+ARENA_SCREEN_VOTES_PER_MINUTE = environment.whole("ARENA_SCREEN_VOTES_PER_MINUTE", 40)
+# Flags that hide an image until an admin decides; flags, and typed prompts, of one voter in 24 hours.
+ARENA_FLAGS_TO_HIDE = environment.whole("ARENA_FLAGS_TO_HIDE", 1, least=1)
+ARENA_FLAGS_A_DAY = environment.whole("ARENA_FLAGS_A_DAY", 20)
+ARENA_PROMPTS_A_DAY = environment.whole("ARENA_PROMPTS_A_DAY", 50)
+# Tags that no typed prompt may hold, whatever its poll, one a line; each poll has a list of its own beside it.
+ARENA_BANNED_TAGS_FILE = Path(
+    os.environ.get("ARENA_BANNED_TAGS_FILE") or BASE_DIR / "arena" / "votes" / "banned_tags.txt"
+)
 ARENA_FREE_PROMPT_BUDGET_SECONDS = environment.whole("ARENA_FREE_PROMPT_BUDGET_SECONDS", 120, least=1)
 
 LOGGING = {
