@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 ARGS ?=
 
-.PHONY: help install demo run worker test test-fast test-slow lint format bench docs figures base clean
+.PHONY: help install demo run worker test test-fast test-slow lint format bench soak docs figures base clean
 
 help:
 	@echo "make demo    install, open the arena on http://127.0.0.1:$(PORT)/, fine-tune in the background"
@@ -14,6 +14,7 @@ help:
 	@echo "make lint    ruff, mypy, import-linter    make bench   ratios against named peers"
 	@echo "make docs    check the pages              make base    train the demo's base from nothing (hours)"
 	@echo "make figures draw docs/usual-practice.md  make test-slow  the long simulations"
+	@echo "make soak    vote while web and worker are killed (minutes; PostgreSQL and Redis)"
 
 # What a stamp stands for is installed; it is made again when the declared dependencies change.
 $(VENV)/.demo: pyproject.toml constraints.txt
@@ -63,6 +64,9 @@ format: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+soak: $(VENV)/.test
+	$(BIN)/python -m tests.soak $(ARGS)
 
 figures: $(VENV)/.test
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[figures]'
