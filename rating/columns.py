@@ -30,6 +30,10 @@ class Codes(dict[str, int]):
         return np.fromiter(map(self.__getitem__, texts), np.int32, len(texts))
 
 
+class Columns(list[Sequence[str]]):
+    """The columns of some rows, all of one length."""
+
+
 class Collector:
     """Takes rows in pieces and keeps them as codes: some 60 bytes a vote, whatever the length of the names."""
 
@@ -52,18 +56,22 @@ class Collector:
             self._extra = {name: [] for name in names if name not in COLUMNS}
         if not rows:
             return
+        for at, row in enumerate(rows):
+            if len(row) != len(names):
+                raise VoteFileError(f"{self.source}, line {line + at}: {len(row)} values for {len(names)} columns")
+        self.add_columns(line, Columns(zip(*rows, strict=True)))
+
+    def add_columns(self, line: int, texts: Columns) -> None:
+        """Take rows, at least one, as columns in the order of the last names."""
         self._lines.append((self.count, line))
-        if set(map(len, rows)) != {len(names)}:
-            at, row = next((at, row) for at, row in enumerate(rows) if len(row) != len(names))
-            raise self._error(self.count + at, f"{len(row)} values for {len(names)} columns")
-        columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+        columns = dict(zip(self._names or [], texts, strict=True))
         for name, codes in self._codes.items():
             self._pieces[name].append(codes.of(columns[name]))
         self._times.append(self._moments(columns["created_at"]))
         self._ids.add(columns["vote"])
         for name, kept in self._extra.items():
             kept.extend(columns[name])
-        self.count += len(rows)
+        self.count += len(texts[0])
 
     def votes(self) -> Votes:
         """Everything taken, checked."""
