@@ -11,10 +11,6 @@ STATES = (
     gettext_noop("failed"),
     gettext_noop("cancelled"),
 )
-FAILURES = (
-    gettext_noop("The images were not ready within the time budget."),
-    gettext_noop("The images could not be rendered; the reason is in the server's log."),
-)
 DEMO_STEPS = (
     gettext_noop("database"),
     gettext_noop("web server"),
