@@ -21,7 +21,7 @@ class EnrolmentInline(admin.TabularInline):
 class PollAdmin(admin.ModelAdmin):
     """The rules of a poll."""
 
-    list_display = ("kind", "question", "is_open", "goal", "prompt_set")
+    list_display = ("kind", "question", "is_open", "goal", "content_rating", "prompt_set")
     list_editable = ("is_open",)
     inlines = (EnrolmentInline,)
 

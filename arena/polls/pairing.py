@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 
-from django.db.models import Count
+from django.conf import settings
+from django.db.models import Count, Q
 
 from arena.gallery.models import Sample
 from arena.polls.models import Enrolment, Poll
@@ -68,12 +69,28 @@ def exposure_order(poll: Poll, rng: random.Random) -> list[int]:
 
 
 def cell_sizes(poll: Poll, contestants: Collection[int]) -> dict[Cell, int]:
-    """How many of these contestants have a sample, for every cell where they fill the poll's seats."""
+    """How many of these contestants have a sample, for every cell shown where they fill the poll's seats."""
     samples = Sample.objects.filter(contestant__in=contestants, prompt__prompt_set=poll.prompt_set_id)
     counted = (
         samples.order_by().values("prompt_id", "seed").annotate(size=Count("id")).filter(size__gte=poll.seat_count)
     )
-    return {(prompt, seed): size for prompt, seed, size in counted.values_list("prompt_id", "seed", "size")}
+    sizes = {(prompt, seed): size for prompt, seed, size in counted.values_list("prompt_id", "seed", "size")}
+    for cell in hidden_cells(poll):
+        sizes.pop(cell, None)
+    return sizes
+
+
+def hidden_cells(poll: Poll) -> set[Cell]:
+    """Cells with an image that volunteers flagged and no admin has kept, or that an admin hid: hidden for everybody.
+
+    Flags are kept by the votes app, which stands on this one; they are reached from the sample (docs/moderation.md).
+    """
+    flagged = Sample.objects.filter(prompt__prompt_set=poll.prompt_set_id, flags__isnull=False)
+    waiting = Count("flags", filter=Q(flags__decision=None, flags__voter__revoked_at=None))
+    hidden = Count("flags", filter=Q(flags__decision="hidden"))
+    cells = flagged.order_by().values("prompt_id", "seed").annotate(waiting=waiting, hidden=hidden)
+    cells = cells.filter(Q(waiting__gte=settings.ARENA_FLAGS_TO_HIDE) | Q(hidden__gt=0))
+    return set(cells.values_list("prompt_id", "seed"))
 
 
 def ready_contestants(poll: Poll) -> int:

@@ -6,53 +6,32 @@ and a second worker can meet at any moment and only one of them wins. docs/votes
 
 import logging
 import random
-import re
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 
 from arena.gallery.models import Prompt, Sample
 from arena.gallery.rendering import render_missing
 from arena.polls.models import Poll
 from arena.polls.pairing import exposure_order
-from arena.votes.casting import show
+from arena.votes.casting import check_welcome, show
+from arena.votes.hygiene import clean
 from arena.votes.models import FreePrompt, Voter
-from arena.votes.refusals import NoPromptsHere, PromptRefused, StillRendering
+from arena.votes.refusals import NoPromptsHere, StillRendering, TooMany
 from generation.errors import Cancelled
 
 RULE = "free-prompt/1"
 KINDS = (Poll.Kind.DUEL, Poll.Kind.FFA)
-MAX_CHARACTERS = 300
 UNFINISHED = (FreePrompt.State.QUEUED, FreePrompt.State.RENDERING)
-OUT_OF_TIME = "The images were not ready within the time budget."
-RENDERER_FAILED = "The images could not be rendered; the reason is in the server's log."
-# Words that ask for a content rating other than general; whole words, whatever their case.
-REFUSED_WORDS = (
-    "ecchi", "explicit", "genitals", "gore", "guro", "hentai", "loli", "lolicon", "naked", "nipples", "nsfw", "nude",
-    "nudity", "penis", "porn", "pussy", "questionable", "rape", "sensitive", "sex", "sexual", "shota", "shotacon",
-    "topless", "vagina",
-)  # fmt: skip
-REFUSED = re.compile(rf"(?<![^\W_])({'|'.join(REFUSED_WORDS)})(?![^\W_])", re.IGNORECASE)
+OUT_OF_TIME = gettext_noop("The images were not ready within the time budget.")
+RENDERER_FAILED = gettext_noop("The images could not be rendered; the reason is in the server's log.")
 SEED_BITS = 32
+DAY = timedelta(days=1)
 
 logger = logging.getLogger(__name__)
-
-
-def clean(text: str) -> str:
-    """The prompt with runs of white space as one space. Raises PromptRefused naming what is wrong."""
-    text = " ".join(text.split())
-    if not text:
-        raise PromptRefused("The prompt is empty.")
-    if len(text) > MAX_CHARACTERS:
-        raise PromptRefused(f"The prompt has {len(text):,} characters; at most {MAX_CHARACTERS} fit.")
-    if not text.isprintable():
-        raise PromptRefused("The prompt holds characters that are not text.")
-    refused = REFUSED.search(text)
-    if refused:
-        raise PromptRefused(f"“{refused[1]}” is not drawn here: this arena shows general images only.")
-    return text
 
 
 def take(poll: Poll, voter: Voter, text: str, rng: random.Random) -> FreePrompt:
@@ -61,21 +40,26 @@ def take(poll: Poll, voter: Voter, text: str, rng: random.Random) -> FreePrompt:
     The seed is fresh, so the matchup is new to everybody. The prompt joins the poll's pool.
 
     Raises:
-        PromptRefused: the text (see `clean`).
+        PromptRefused: the text (see `hygiene.clean`).
         NoPromptsHere: the poll takes no prompts, is closed, or has too few contestants.
         StillRendering: the voter's earlier prompt is unfinished; `link` leads to it.
+        TooMany: the voter typed as many in 24 hours as are taken.
+        RevokedVoter: see there.
     """
-    text = clean(text)
+    text = clean(text, poll)
+    check_welcome(voter)
     if poll.kind not in KINDS:
-        raise NoPromptsHere(f"The poll “{poll}” asks its own prompts only.")
+        raise NoPromptsHere(gettext("The poll “%(poll)s” asks its own prompts only.") % {"poll": poll})
     if not accepts(poll):
-        raise NoPromptsHere(f"The poll “{poll}” is closed or has too few contestants.")
+        text = gettext("The poll “%(poll)s” is closed or has too few contestants.")
+        raise NoPromptsHere(text % {"poll": poll})
     expire()
     with transaction.atomic():
         Voter.objects.select_for_update().get(pk=voter.pk)
         earlier = voter.free_prompts.filter(state__in=UNFINISHED).first()
         if earlier:
             raise StillRendering(still_rendering(earlier), f"/prompts/{earlier.token}/")
+        check_daily_limit(voter, f"/polls/{poll.kind}/")
         prompt, _ = Prompt.objects.get_or_create(
             prompt_set=poll.prompt_set, text=text, defaults={"origin": Prompt.Origin.VOLUNTEER}
         )
@@ -90,10 +74,21 @@ def accepts(poll: Poll) -> bool:
     return poll.is_open and poll.kind in KINDS and taking_part >= poll.seat_count
 
 
+def check_daily_limit(voter: Voter, link: str) -> None:
+    """Raises TooMany, with the wait, for a voter whose prompts of the last 24 hours are as many as are taken."""
+    most, now = settings.ARENA_PROMPTS_A_DAY, timezone.now()
+    recent = list(voter.free_prompts.filter(created_at__gt=now - DAY).order_by("created_at"))
+    if len(recent) >= most:
+        wait = DAY if not recent else recent[0].created_at + DAY - now
+        text = gettext("You have typed %(most)d prompts in 24 hours.") % {"most": most}
+        raise TooMany(text, link, max(1, round(wait.total_seconds())))
+
+
 def still_rendering(free: FreePrompt) -> str:
     """A sentence that names the wait."""
     left = settings.ARENA_FREE_PROMPT_BUDGET_SECONDS - round((timezone.now() - free.created_at).total_seconds())
-    return f"Your prompt “{free.prompt.text}” is still being rendered; it takes at most {max(left, 1)} s more."
+    names = {"prompt": free.prompt.text, "seconds": max(left, 1)}
+    return gettext("Your prompt “%(prompt)s” is still being rendered; it takes at most %(seconds)d s more.") % names
 
 
 def expire() -> int:

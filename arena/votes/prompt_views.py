@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from kombu.exceptions import OperationalError
 
 from arena.votes import free_prompts
+from arena.votes.hygiene import clean
 from arena.votes.models import FreePrompt, Voter
 from arena.votes.pages import find_poll, refusing
 from arena.votes.refusals import QueueDown, UnknownPrompt
@@ -26,7 +27,7 @@ from arena.votes.voters import current_voter, remember
 def type_prompt(request: HttpRequest, kind: str) -> HttpResponse:
     """Queue a typed prompt and watch it."""
     poll = find_poll(kind)
-    text = free_prompts.clean(request.POST.get("prompt", ""))
+    text = clean(request.POST.get("prompt", ""), poll)
     voter = current_voter(request) or Voter.objects.create()
     free = free_prompts.take(poll, voter, text, random.SystemRandom())
     try:

@@ -151,7 +151,8 @@ def set_aside(voter: Voter, finding: Finding) -> int:
     own = answers(Vote.objects.filter(ticket__voter=voter))
     changed = waiting_rows(voter).update(**words)
     rows = [VoteExclusion(vote=vote, **words) for vote in own.filter(exclusion=None)]
-    VoteExclusion.objects.bulk_create(rows)
+    # A voter who takes an answer back at this moment was quicker: that row stays.
+    VoteExclusion.objects.bulk_create(rows, ignore_conflicts=True)
     if rows:
         logger.warning("ALARM: %s votes of %s are %s: %s", len(rows) + changed, voter, state, finding.reason)
     return len(rows) + changed

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from arena.votes import personal_views, prompt_views, settings_views, views
+from arena.votes import flag_views, personal_views, prompt_views, settings_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -14,6 +14,7 @@ urlpatterns = [
     path("polls/<slug:kind>/vote", views.vote, name="vote"),
     path("polls/<slug:kind>/prompt", prompt_views.type_prompt, name="type-prompt"),
     path("images/<slug:key>.png", views.image, name="image"),
+    path("images/<slug:key>/flag", flag_views.flag_image, name="flag-image"),
     path("votes/<slug:token>/", views.answered, name="answered"),
     path("votes/<slug:token>/reveal", views.reveal, name="reveal"),
     path("votes/<slug:token>/undo", views.undo, name="undo"),

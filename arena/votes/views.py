@@ -16,7 +16,8 @@ from arena.polls.models import Poll, Seat
 from arena.polls.pairing import can_be_shown, ready_contestants
 from arena.votes.agreement import agreement, best_seat
 from arena.votes.casting import SKIP_REASONS, cast, find_ticket, issue_ticket, seated_contestants
-from arena.votes.free_prompts import MAX_CHARACTERS, UNFINISHED, accepts
+from arena.votes.free_prompts import UNFINISHED, accepts
+from arena.votes.hygiene import MAX_CHARACTERS
 from arena.votes.keys import Binding, keys_of, seat_keys
 from arena.votes.limits import limit_tickets, limit_votes
 from arena.votes.models import Ticket, Vote, Voter

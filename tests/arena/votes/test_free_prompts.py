@@ -12,6 +12,7 @@ from arena.gallery.registering import register
 from arena.polls.models import Poll
 from arena.votes import free_prompts
 from arena.votes.casting import cast, issue_ticket
+from arena.votes.hygiene import clean
 from arena.votes.models import FreePrompt, Voter
 from arena.votes.refusals import NoPromptsHere, PromptRefused, StillRendering
 from arena.votes.tasks import render_free_prompt, resume_free_prompts
@@ -64,7 +65,7 @@ def make_old(free: FreePrompt, seconds: float) -> None:
     ],
 )
 def test_prompts_are_trimmed_and_kept(typed: str, kept: str) -> None:
-    assert free_prompts.clean(typed) == kept
+    assert clean(typed, Poll()) == kept
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_prompts_are_trimmed_and_kept(typed: str, kept: str) -> None:
         ("a" * 10_000, "10,000 characters"),
         ("1girl\x00", "not text"),
         ("\x1b[31m1girl", "not text"),
-        ("1girl, NSFW", "“NSFW” is not drawn here"),
+        ("1girl, NSFW", "“nsfw” is not drawn here: this poll shows General images only"),
         ("rating:explicit", "“explicit”"),
         ("1girl, rating_questionable", "“questionable”"),
         ("sensitive", "“sensitive”"),
@@ -84,7 +85,7 @@ def test_prompts_are_trimmed_and_kept(typed: str, kept: str) -> None:
 )
 def test_prompts_that_are_not_rendered_say_why(typed: str, words: str) -> None:
     with pytest.raises(PromptRefused, match=words):
-        free_prompts.clean(typed)
+        clean(typed, Poll())
 
 
 def test_the_least_shown_contestants_render_a_fresh_seed(voter) -> None:
