@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.db.utils import InterfaceError, OperationalError
+from django.db.utils import DataError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.functional import Promise
@@ -113,7 +113,10 @@ BY_EXCEPTION: tuple[tuple[tuple[type[Exception], ...], Trouble], ...] = (
     ((OperationalError, InterfaceError), NO_DATABASE),
     ((StoreError,), NO_STORE),
     ((QueueError,), NO_QUEUE),
+    ((DataError,), UNREADABLE),
 )
+# What the drivers say of a value that no column holds, such as a number of 30 digits in a search of the admin.
+UNSTORABLE = ("too large to convert to SQLite INTEGER", "cannot contain NUL")
 
 
 def trouble_of(status: int) -> Trouble:
@@ -147,13 +150,18 @@ def for_program(request: HttpRequest) -> bool:
     return request.get_preferred_type(["text/html", *JSON_TYPES]) in JSON_TYPES
 
 
-def unavailable(request: HttpRequest, exception: BaseException | None) -> HttpResponse | None:
-    """The 503 of a part that does not answer, with a line in the log; None for every other exception."""
-    for kinds, trouble in BY_EXCEPTION:
-        if isinstance(exception, kinds):
-            logger.error("%s: %s", type(exception).__name__, exception, exc_info=exception)
-            return answer(request, trouble)
-    return None
+def foreseen(request: HttpRequest, exception: BaseException | None) -> HttpResponse | None:
+    """The answer to a part that does not answer (503), or to a value that no database holds (400), with a log line.
+
+    None for every other exception.
+    """
+    trouble = next((trouble for kinds, trouble in BY_EXCEPTION if isinstance(exception, kinds)), None)
+    if isinstance(exception, OverflowError | ValueError) and any(words in str(exception) for words in UNSTORABLE):
+        trouble = UNREADABLE
+    if trouble is None:
+        return None
+    logger.error("%s: %s", type(exception).__name__, exception, exc_info=exception)
+    return answer(request, trouble)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -178,4 +186,4 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler of everything unexpected, also from outside the views, such as a session that cannot be read."""
-    return unavailable(request, sys.exc_info()[1]) or answer(request, BROKEN)
+    return foreseen(request, sys.exc_info()[1]) or answer(request, BROKEN)

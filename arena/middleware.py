@@ -66,8 +66,8 @@ class Outermost:
             CURRENT.reset(token)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """A database, store or queue that does not answer is a 503 that says so; anything else goes on to be a 500."""
-        return errors.unavailable(request, exception)
+        """What can be foreseen, such as a database that does not answer, has its own page; the rest becomes a 500."""
+        return errors.foreseen(request, exception)
 
 
 def request_id(request: HttpRequest) -> str:

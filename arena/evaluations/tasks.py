@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from arena.celery import queue_returned
 from arena.evaluations import running
 from arena.evaluations.models import Worker
 
@@ -45,12 +46,18 @@ def take_up_unfinished(sender: Any = None, **_: Any) -> None:
     """A worker that starts says that it lives, and takes up what a killed one left behind."""
     if settings.CELERY_BROKER_URL.startswith("sqla"):
         running.release_all()
-    for run_id in running.unfinished().values_list("pk", flat=True):
-        advance_evaluation.delay(run_id)
+    send_unfinished()
     now, name = timezone.now(), _name(sender)
     Worker.objects.update_or_create(name=name, defaults={"pid": os.getpid(), "started_at": now, "seen_at": now})
     STOPPED.clear()
     Thread(target=_beat, args=(name,), name="worker-beat", daemon=True).start()
+
+
+@queue_returned.connect
+def send_unfinished(**_: Any) -> None:
+    """Send every unfinished evaluation again; a message too many finds nothing to do."""
+    for run_id in running.unfinished().values_list("pk", flat=True):
+        advance_evaluation.delay(run_id)
 
 
 @worker_shutdown.connect

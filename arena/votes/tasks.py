@@ -6,6 +6,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
+from arena.celery import queue_returned
 from arena.votes import free_prompts
 
 
@@ -16,6 +17,7 @@ def render_free_prompt(token: str) -> None:
 
 
 @worker_ready.connect
+@queue_returned.connect
 def resume_free_prompts(**_: Any) -> None:
     """Take up the prompts that an earlier worker left behind."""
     for token in free_prompts.resume_unfinished():

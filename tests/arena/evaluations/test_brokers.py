@@ -1,4 +1,4 @@
-"""A real worker takes an evaluation from each broker that production may use."""
+"""A real worker takes an evaluation from each broker that production may use, also when the broker dies meanwhile."""
 
 import os
 import sqlite3
@@ -11,9 +11,14 @@ import pytest
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
+from generation.tiny import write_tiny_checkpoint
+from tests.broker import Broker, RabbitNode, RedisServer
 from tests.site import Site, wait_for
 
 BROKERS = {"redis": "redis://127.0.0.1:6379/15", "rabbitmq": "amqp://guest:guest@127.0.0.1:5672//"}
+ONE_THREAD = {"ARENA_RENDER_THREADS": "1", "OMP_NUM_THREADS": "1"}
+WHOLE = ("done", 64, "")
+pytestmark = pytest.mark.services
 
 
 @pytest.fixture(params=BROKERS)
@@ -40,19 +45,64 @@ def queue(broker: str) -> Iterator[str]:
         channel.queue_delete(name)
 
 
-@pytest.mark.services
+@pytest.fixture(params=[RedisServer, RabbitNode], ids=["redis", "rabbitmq"])
+def own_broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
+    """A broker that this test may kill."""
+    if not request.param.installed():
+        message = f"{request.param.PROGRAM} is not installed on this machine"
+        pytest.fail(message) if "CI" in os.environ else pytest.skip(message)
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    running = request.param(folder)
+    running.start()
+    yield running
+    running.kill()
+
+
 def test_worker_finishes_an_evaluation(broker: str, queue: str, tmp_path: Path, tiny_folder: Path) -> None:
-    site = Site(tmp_path, CELERY_BROKER_URL=broker, ARENA_QUEUE=queue, ARENA_RENDER_THREADS="1", OMP_NUM_THREADS="1")
-    site.manage("migrate", "--verbosity", "0")
-    site.manage("seed_polls")
+    site = Site(tmp_path, CELERY_BROKER_URL=broker, ARENA_QUEUE=queue, **ONE_THREAD)
+    prepare(site)
     with site.worker():
         wait_for("the worker's start", lambda: rows(site, "select pid from evaluations_worker"), 120)
         site.manage("register_checkpoint", str(tiny_folder))
-        wait_for(
-            "the end of the evaluation",
-            lambda: rows(site, "select state, done, error from evaluations_evaluationrun") == [("done", 64, "")],
-            180,
-        )
+        wait_for("the end of the evaluation", lambda: runs(site) == [WHOLE], 180)
+
+
+@pytest.mark.timeout(600)
+def test_everything_is_finished_once_though_the_broker_died(
+    own_broker: Broker, tmp_path: Path, tiny_folder: Path
+) -> None:
+    """The broker is killed while the first evaluation renders; the second is asked for while it is away."""
+    site = Site(tmp_path / "site", CELERY_BROKER_URL=own_broker.url, **ONE_THREAD)
+    site.home.mkdir()
+    prepare(site)
+    write_tiny_checkpoint(tmp_path / "two", seed=2, epoch=2)
+    with site.worker() as worker:
+        wait_for("the worker's start", lambda: rows(site, "select pid from evaluations_worker"), 120)
+        site.manage("register_checkpoint", str(tiny_folder))
+        wait_for("the first image", lambda: count(site) > 0, 120)
+        own_broker.kill()
+        assert runs(site) != [WHOLE], "it was killed too late to prove anything"
+        site.manage("register_checkpoint", str(tmp_path / "two"))
+        own_broker.start()
+        wait_for("the end of both evaluations", lambda: runs(site) == [WHOLE, WHOLE], 240)
+        assert worker.poll() is None, "the worker outlived the broker"
+    assert count(site) == 128
+    doubled = "select count(*) from gallery_sample group by contestant_id, prompt_id, seed having count(*) > 1"
+    assert rows(site, doubled) == []
+
+
+def prepare(site: Site) -> None:
+    site.manage("migrate", "--verbosity", "0")
+    site.manage("seed_polls")
+
+
+def runs(site: Site) -> list[tuple[object, ...]]:
+    return rows(site, "select state, done, error from evaluations_evaluationrun order by id")
+
+
+def count(site: Site) -> int:
+    return int(str(rows(site, "select count(*) from gallery_sample")[0][0]))
 
 
 def rows(site: Site, query: str) -> list[tuple[object, ...]]:
