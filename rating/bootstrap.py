@@ -1,7 +1,7 @@
 """Resample the votes and fit again: the spread of the estimates without a formula (docs/uncertainty.md).
 
-Duels are counted in cells first. All resamples of a batch are then fitted at once, by Newton's method on (cells,
-resamples) arrays; rankings and picks go through `fit_joint`, one after another.
+Duels are counted in cells first. All resamples of a batch are then fitted at once, on (cells, resamples) arrays;
+rankings and picks go through `fit_joint`, one after another.
 """
 
 from collections.abc import Callable

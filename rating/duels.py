@@ -19,7 +19,20 @@ Codes = NDArray[np.intp]
 STEP = 1e-8
 LONGEST_STEP = 2.0
 ITERATIONS = 60
+CHORDS = 12
 FLAT = 1e-9  # information given to a term that no duel of a resample says anything about
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """(C, R) each, of R resamples: half the wins of the left less half those of the right, the draws, all duels."""
+
+    lead: Floats
+    drawn: Floats
+    total: Floats
+
+    def take(self, resamples: Codes) -> "Counted":
+        return Counted(self.lead[:, resamples], self.drawn[:, resamples], self.total[:, resamples])
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +113,17 @@ def _sparse(value: Floats, row: Codes, column: Codes, shape: tuple[int, int]) ->
 
 
 def determined(duels: Duels, counts: Floats) -> NDArray[np.bool_]:
-    """(R,) whether in a resample everybody leads to everybody by wins and draws (Ford 1957, as `vote_state`)."""
+    """(R,) whether in a resample everybody leads to everybody by wins and draws (Ford 1957, as `vote_state`).
+
+    The duels themselves do, so a resample that has some of all that occurred needs no look.
+    """
+    occurred = np.bincount(duels.cell, minlength=duels.cells).reshape(-1, 3) > 0
+    found = np.asarray((counts[occurred] > 0).all(axis=0))
+    found[~found] = _connected(duels, counts[..., ~found])
+    return found
+
+
+def _connected(duels: Duels, counts: Floats) -> NDArray[np.bool_]:
     n, resamples = duels.contestants, counts.shape[-1]
     reached = np.zeros((n * n, resamples), dtype=np.float32)
     np.add.at(reached, duels.left * n + duels.right, (counts[:, 0] + counts[:, 1] > 0).astype(np.float32))
@@ -116,14 +139,23 @@ def determined(duels: Duels, counts: Floats) -> NDArray[np.bool_]:
 def fit_many(duels: Duels, counts: Floats) -> Floats:
     """(R, n) theta of R resamples counted in (C, 3, R), each `determined`; those that do not converge are left out.
 
+    Resamples are close to each other, so the information of all of them together serves each one first (the chord
+    method: Kelley 1995, section 5.4): it is inverted once. Those that it does not bring to rest go on by Newton's own.
     A tie term of a poll that drew no tie runs away, theta does not: only theta has to come to rest.
     """
     n, resamples = duels.contestants, counts.shape[-1]
     estimate, active = np.tile(duels.start[:, None], resamples), np.arange(resamples)
-    for _ in range(ITERATIONS):
+    counted = Counted((counts[:, 0] - counts[:, 2]) / 2.0, counts[:, 1], counts.sum(axis=1))
+    shared: Floats | None = None
+    if resamples:
+        together = Counted(*(part.mean(axis=1, keepdims=True) for part in (counted.lead, counted.drawn, counted.total)))
+        shared = np.linalg.inv(_derivatives(duels, together, estimate[:, :1])[1][0])
+    for iteration in range(ITERATIONS):
         if not len(active):
             break
-        step = _step(duels, counts[..., active], estimate[:, active])
+        whole = len(active) == resamples
+        own, at = (counted, estimate) if whole else (counted.take(active), estimate[:, active])
+        step = _step(duels, own, at, shared if iteration < CHORDS else None)
         longest = np.abs(step).max(axis=0, initial=0.0)
         estimate[:, active] += step * np.minimum(1.0, LONGEST_STEP / np.maximum(longest, STEP))
         active = active[np.abs(step[:n]).max(axis=0) > STEP]
@@ -131,15 +163,34 @@ def fit_many(duels: Duels, counts: Floats) -> Floats:
     return np.asarray((theta - theta.mean(axis=0)).T)
 
 
-def _step(duels: Duels, counts: Floats, estimate: Floats) -> Floats:
-    """(p, R) the Newton steps of R resamples."""
-    n, (p, resamples) = duels.contestants, estimate.shape
-    up = np.exp(duels.sides @ estimate / 2.0)
-    down, level = 1.0 / up, np.where(duels.ties, np.exp(duels.tie @ estimate), 0.0)
+def _step(duels: Duels, counted: Counted, estimate: Floats, inverse: Floats | None) -> Floats:
+    """(p, R) the steps of R resamples: by the inverse information (p, p) given for all, or by their own."""
+    if inverse is not None:
+        return np.asarray(inverse @ _outcomes(duels, counted, estimate)[0])
+    gradient, information = _derivatives(duels, counted, estimate)
+    return np.asarray(np.linalg.solve(information, gradient.T[..., None])[..., 0].T)
+
+
+def _outcomes(duels: Duels, counted: Counted, estimate: Floats) -> tuple[Floats, Floats, Floats]:
+    """The gradient (p, R), and for the frames (C, R) the expected lead and the share of draws."""
+    half = duels.sides @ (estimate / 2.0)
+    if not duels.ties.any():
+        lead, drawn = np.tanh(half) / 2.0, np.zeros_like(half)
+        return np.asarray(duels.sides.T @ (counted.lead - counted.total * lead)), lead, drawn
+    up = np.exp(half)
+    down, level = 1.0 / up, np.exp(duels.tie @ estimate) * duels.ties
     weight = up + down + level
-    lead, drawn, total = (up - down) / (2.0 * weight), level / weight, counts.sum(axis=1)
-    gradient = duels.sides.T @ ((counts[:, 0] - counts[:, 2]) / 2.0 - total * lead)
-    gradient += duels.tie.T @ np.where(duels.ties, counts[:, 1] - total * drawn, 0.0)
+    lead, drawn = (up - down) / (2.0 * weight), level / weight
+    gradient = duels.sides.T @ (counted.lead - counted.total * lead)
+    gradient += duels.tie.T @ ((counted.drawn - counted.total * drawn) * duels.ties)
+    return np.asarray(gradient), lead, drawn
+
+
+def _derivatives(duels: Duels, counted: Counted, estimate: Floats) -> tuple[Floats, Floats]:
+    """(p, R) the gradients and (R, p, p) the information of R resamples, complete in the directions of no say."""
+    n, (p, resamples) = duels.contestants, estimate.shape
+    gradient, lead, drawn = _outcomes(duels, counted, estimate)
+    total = counted.total
     sides, across, tie = duels.squares
     information = sides @ (total * ((1.0 - drawn) / 4.0 - lead**2))
     information -= across @ (total * lead * drawn)
@@ -147,4 +198,4 @@ def _step(duels: Duels, counts: Floats, estimate: Floats) -> Floats:
     matrix = np.ascontiguousarray(information.T).reshape(resamples, p, p)
     matrix[:, :n, :n] += 1.0  # the gauge: theta keeps its sum
     matrix[:, range(n, p), range(n, p)] += FLAT
-    return np.linalg.solve(matrix, gradient.T[..., None])[..., 0].T
+    return gradient, matrix
