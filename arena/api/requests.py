@@ -11,6 +11,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from arena.middleware import CURRENT
+
 # A checkpoint's manifest is a few kilobytes; nothing that is posted here is larger than this.
 MAX_BODY_BYTES = 1_000_000
 View = Callable[..., HttpResponse]
@@ -28,6 +30,7 @@ class ProblemError(Exception):
 def problem(error: ProblemError) -> JsonResponse:
     """The answer that carries a problem."""
     body = {"type": "about:blank", "title": error.status.phrase, "status": error.status, "detail": error.detail}
+    body["request_id"] = CURRENT.get()
     answer = JsonResponse(body, status=error.status, content_type="application/problem+json")
     if error.status == HTTPStatus.UNAUTHORIZED:
         answer["WWW-Authenticate"] = "Bearer"

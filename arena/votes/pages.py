@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from arena.middleware import CURRENT
 from arena.polls.models import Poll
 from arena.votes.models import Vote, VoteExclusion, Voter
 from arena.votes.refusals import Refusal, TooMany, UnknownPoll
@@ -79,7 +80,9 @@ def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     logger.warning("refused %s %s: %s: %s", request.method, request.path, type(refusal).__name__, refusal)
     response: HttpResponse
     if wants_json(request):
-        response = JsonResponse({"error": str(refusal), "remedy": refusal.remedy}, status=refusal.status)
+        body = {"status": refusal.status, "title": str(refusal), "detail": f"{refusal} {refusal.remedy}"}
+        body |= {"error": str(refusal), "remedy": str(refusal.remedy), "request_id": CURRENT.get()}
+        response = JsonResponse(body, status=refusal.status, content_type="application/problem+json")
     else:
         context = {"refusal": refusal, "section": "vote"}
         response = render(request, "votes/refusal.html", context, status=refusal.status)

@@ -194,3 +194,18 @@ def test_health_without_a_cache_is_degraded(client: Client, db: None, settings) 
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": nobody}}
     answer = client.get("/healthz")
     assert (answer.status_code, answer.json()["status"], answer.json()["cache"]) == (200, "degraded", "does not answer")
+
+
+@pytest.mark.parametrize("address", ["/polls/none/", "/boards/none/"])
+def test_a_refusal_names_the_id_too(client: Client, db: None, address: str) -> None:
+    answer = client.get(address)
+    assert answer.status_code == 404
+    assert f"<code>{answer['X-Request-ID']}</code>" in answer.content.decode()
+
+
+@pytest.mark.parametrize("address", ["/polls/none/", "/api/leaderboard", "/api/nowhere"])
+def test_a_refusal_of_a_program_is_a_problem_document(client: Client, db: None, address: str) -> None:
+    answer = client.get(address, headers=JSON)
+    problem = answer.json()
+    assert answer["Content-Type"] == "application/problem+json"
+    assert (problem["status"], problem["request_id"]) == (answer.status_code, answer["X-Request-ID"])

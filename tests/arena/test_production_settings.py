@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.site import ROOT, free_port
 
@@ -128,3 +129,18 @@ def test_plain_requests_are_sent_on_to_https_and_cookies_are_secure(tmp_path: Pa
         "200",
         "200 max-age=31536000; includeSubDomains; preload True",
     ], done.stderr
+
+
+def test_compose_names_settings_that_exist_and_every_server_says_whether_it_is_well() -> None:
+    described = (ROOT / "docs" / "settings.md").read_text()
+    composed = (ROOT / "compose.yaml").read_text()
+    services = yaml.safe_load(composed)["services"]
+    for name in re.findall(r"\b(ARENA_[A-Z0-9_]+|DATABASE_URL|CELERY_BROKER_URL)\b", composed):
+        assert f"`{name}`" in described, name
+    assert {name for name, service in services.items() if "healthcheck" not in service} == {"setup"}
+
+
+def test_the_production_page_names_settings_that_exist() -> None:
+    described = (ROOT / "docs" / "settings.md").read_text()
+    for name in re.findall(r"\bARENA_[A-Z0-9_]+\b", (ROOT / "docs" / "production.md").read_text()):
+        assert f"`{name}`" in described, name

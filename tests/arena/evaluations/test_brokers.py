@@ -29,7 +29,8 @@ def broker(request: pytest.FixtureRequest) -> str:
         with Connection(url, connect_timeout=3) as connection:
             connection.ensure_connection(max_retries=1, timeout=3)
     except OperationalError as error:
-        message = f"{request.param} does not answer at {url} ({error}): `docker compose up -d` starts one"
+        remedy = "`docker compose --profile rabbitmq up -d redis rabbitmq` starts both"
+        message = f"{request.param} does not answer at {url} ({error}): {remedy}"
         if "CI" in os.environ:
             pytest.fail(message)
         pytest.skip(message)
