@@ -103,6 +103,7 @@ def _simulate_options(parser: argparse.ArgumentParser) -> None:
 
 def _system_options(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("--system", choices=SYSTEMS, default=default, help=f"default {default}")
+    parser.add_argument("--compiled", action="store_true", help="elo, trueskill: for millions of votes (extra fast)")
     elo = parser.add_argument_group("elo")
     elo.add_argument("--k", type=_positive, default=32.0, help="step (default 32)")
     elo.add_argument("--initial", type=_number, default=1500.0, help="first rating (default 1500)")

@@ -31,7 +31,7 @@ class FitOptions:
     makes it do as the trueskill package does; `lineage` gives (run, epoch) of contestants to TrueSkill 2; `ties` and
     `left_seat` are the joint likelihood's, and `bootstrap` the number of resamples behind its intervals (0: none, by
     formula). `cluster` names what votes are not independent within, `level` in (0, 1) is that of every interval, `seed`
-    that of everything random.
+    that of everything random; `compiled` takes the loops of Elo and TrueSkill from the extra `fast`.
     """
 
     system: System = "trueskill"
@@ -47,6 +47,7 @@ class FitOptions:
     draw_probability: float | None = None
     compat: bool = False
     backend: Literal["own", "trueskill-package"] = "own"
+    compiled: bool = False
     lineage: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     ties: Ties = "davidson"
     left_seat: bool = True

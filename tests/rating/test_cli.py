@@ -155,6 +155,15 @@ def test_the_package_and_the_bootstrap_agree_with_our_own(file: Path) -> None:
     assert np.mean(widths[1]) == pytest.approx(np.mean(widths[0]), rel=0.2)
 
 
+@pytest.mark.parametrize("system", ["elo", "trueskill"])
+def test_compiled_loops_print_the_same(system: str, file: Path) -> None:
+    plain, compiled = (rows("fit", file, "--system", system, *more) for more in ((), ("--compiled",)))
+    assert [row["value"] for row in plain] == pytest.approx([row["value"] for row in compiled], abs=1e-9)
+    done = rating("fit", file, "--compat", "--compiled")
+    assert done.returncode == 1
+    assert "compiled TrueSkill is our own only" in done.stderr
+
+
 def written(path: Path, *votes: str) -> Path:
     lines = (f"{at},2026-01-01T00:00:00Z,fixed,p,v{at},{vote}" for at, vote in enumerate(votes))
     path.write_text("\n".join(["vote,created_at,poll,prompt,voter,seats,outcome", *lines]) + "\n")
