@@ -13,6 +13,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.db.utils import DataError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError as QueueError
@@ -125,18 +126,18 @@ def trouble_of(status: int) -> Trouble:
 
 
 def answer(request: HttpRequest, trouble: Trouble) -> HttpResponse:
-    """The page, or the problem document where the client prefers JSON."""
-    said = {"title": str(trouble.title), "text": str(trouble.text), "remedy": str(trouble.remedy)}
+    """The page, or the problem document where the client prefers JSON, in the visitor's language."""
     identity = getattr(request, "id", "-")
-    response: HttpResponse
+    # The thread's own language may be that of an earlier visitor, where no other middleware was reached.
+    with translation.override(translation.get_language_from_request(request)):
+        said = {"title": str(trouble.title), "text": str(trouble.text), "remedy": str(trouble.remedy)}
+        page = render_to_string("error.html", {**said, "status": int(trouble.status), "request_id": identity})
+    response = HttpResponse(page, status=trouble.status)
     if for_program(request):
         detail = f"{said['text']} {said['remedy']}"
         body: dict[str, Any] = {"type": "about:blank", "title": said["title"], "status": trouble.status}
         body |= {"detail": detail, "request_id": identity}
         response = JsonResponse(body, status=trouble.status, content_type="application/problem+json")
-    else:
-        page = render_to_string("error.html", {**said, "status": int(trouble.status), "request_id": identity})
-        response = HttpResponse(page, status=trouble.status)
     response["Cache-Control"] = "no-store"
     if trouble.retry_seconds:
         response["Retry-After"] = str(trouble.retry_seconds)

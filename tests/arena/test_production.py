@@ -209,3 +209,14 @@ def test_a_refusal_of_a_program_is_a_problem_document(client: Client, db: None, 
     problem = answer.json()
     assert answer["Content-Type"] == "application/problem+json"
     assert (problem["status"], problem["request_id"]) == (answer.status_code, answer["X-Request-ID"])
+
+
+def test_each_visitor_is_told_in_their_own_language(visitor: Client, db: None, settings) -> None:
+    body = b"x" * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+    pages = [
+        visitor.post("/", body, content_type="text/plain", headers={"Accept-Language": language}).content.decode()
+        for language in ("ja", "ko", "en")
+    ]
+    for language, page in zip(("ja", "ko", "en"), pages, strict=True):
+        assert f'<html lang="{language}">' in page
+    assert len({page.split("<h1>")[1].split("</h1>")[0] for page in pages}) == 3
