@@ -84,18 +84,19 @@ def rebuild(metric: str, poll: str = "", population: str = "people") -> RatingRu
 
 def _advance(system: RatingSystem, chosen: Slice) -> tuple[RatingRun, bool]:
     """Fold one portion. Returns the run and whether it has reached the end of the log."""
-    blank = _blank(system, chosen)
+    blank = begin(system, chosen)
     kept = RatingRun.objects.filter(metric=system.metric, poll=chosen.poll, population=chosen.population).first()
     excluded = excluded_numbers(chosen)
     base = kept if kept and _still_valid(kept, system, excluded) else blank
     portion = read_votes(chosen, base.through, excluded)
     if portion.through == base.through and base is (kept or blank):
         return base, True
-    after = _fold(system, chosen, base, portion, excluded)
+    after = fold_portion(system, chosen, base, portion, excluded)
     return after, _store(kept or blank, after) and portion.last
 
 
-def _blank(system: RatingSystem, chosen: Slice) -> RatingRun:
+def begin(system: RatingSystem, chosen: Slice) -> RatingRun:
+    """The run before the first vote, unsaved."""
     return RatingRun(
         metric=system.metric,
         poll=chosen.poll,
@@ -109,7 +110,9 @@ def _still_valid(run: RatingRun, system: RatingSystem, excluded: Sequence[int]) 
     return run.methodology == system.methodology and run.excluded == excluded_hash(excluded, run.through)
 
 
-def _fold(system: RatingSystem, chosen: Slice, base: RatingRun, portion: Portion, excluded: Sequence[int]) -> RatingRun:
+def fold_portion(
+    system: RatingSystem, chosen: Slice, base: RatingRun, portion: Portion, excluded: Sequence[int]
+) -> RatingRun:
     """The run after the portion, computed only."""
     before = folded(base)
     kinds = [vote.outcome.kind for vote in portion.votes]
@@ -118,7 +121,7 @@ def _fold(system: RatingSystem, chosen: Slice, base: RatingRun, portion: Portion
         state = system.fold(before.system, played)
     except RatingError as error:
         raise ReplayError(f"votes {base.through + 1} to {portion.through} cannot be rated: {error}") from error
-    run = _blank(system, chosen)
+    run = begin(system, chosen)
     run.through, run.counted = portion.through, base.counted + len(played)
     run.excluded = excluded_hash(excluded, portion.through)
     run.log_sha256 = chained_hash(base.log_sha256, portion.votes)
