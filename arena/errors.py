@@ -103,7 +103,7 @@ NO_STORE = Trouble(
 NO_QUEUE = Trouble(
     HTTPStatus.SERVICE_UNAVAILABLE,
     _("Nothing can be rendered just now"),
-    _("The queue of the renderer does not answer. Voting goes on without it."),
+    _("The renderer, or its queue, does not answer. Voting goes on without it."),
     _("Vote on what is there already, and try again in a few minutes."),
     120,
 )

@@ -64,6 +64,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "arena.gates.WorkerGate",
 ]
 
 ROOT_URLCONF = "arena.urls"
@@ -184,6 +185,8 @@ ARENA_SCREEN_VOTES_PER_MINUTE = environment.whole("ARENA_SCREEN_VOTES_PER_MINUTE
 ARENA_FLAGS_TO_HIDE = environment.whole("ARENA_FLAGS_TO_HIDE", 1, least=1)
 ARENA_FLAGS_A_DAY = environment.whole("ARENA_FLAGS_A_DAY", 20)
 ARENA_PROMPTS_A_DAY = environment.whole("ARENA_PROMPTS_A_DAY", 50)
+# Public pages keep back the images of a matchup that was handed out this lately and is not answered.
+ARENA_WITHHOLD_MINUTES = environment.whole("ARENA_WITHHOLD_MINUTES", 30)
 # Tags that no typed prompt may hold, whatever its poll, one a line; each poll has a list of its own beside it.
 ARENA_BANNED_TAGS_FILE = Path(
     os.environ.get("ARENA_BANNED_TAGS_FILE") or BASE_DIR / "arena" / "votes" / "banned_tags.txt"

@@ -6,6 +6,7 @@ The addresses are read from the URL table, so that a new one is fuzzed from its 
 import os
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from arena.evaluations.models import Worker
 from arena.gallery.models import Checkpoint, Run, Sample
 from arena.polls.models import Seat
 from arena.votes.models import FreePrompt, Ticket, Voter
@@ -78,6 +81,7 @@ ROUTES = sorted({route for route in patterns(get_resolver("arena.urls"))})
 def known(media, settings) -> dict[str, list[str]]:
     """A small arena, and what a place in an address may truly be."""
     duel, _ = ready_poll("duel", contestants=2, prompts=2), ready_poll("ffa", contestants=4, prompts=2)
+    Worker.objects.create(name="celery@here", pid=1, seen_at=timezone.now() + timedelta(hours=1))
     voter = Voter.objects.create()
     free = FreePrompt.objects.create(poll=duel, voter=voter, prompt=duel.prompt_set.prompts.first(), seed=1)
     browser = Client()

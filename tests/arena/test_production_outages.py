@@ -49,12 +49,12 @@ def answers(site: Site) -> bool:
         return False
 
 
-def test_without_its_queue_voting_goes_on_and_a_prompt_is_turned_down(tmp_path: Path) -> None:
-    site = Site(tmp_path, CELERY_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0", ARENA_MIN_ANSWER_MS="0")
-    with voting_site(site):
+def test_without_a_worker_voting_goes_on_and_a_prompt_is_turned_down_at_once(tmp_path: Path) -> None:
+    with voting_site(Site(tmp_path, ARENA_MIN_ANSWER_MS="0")) as site:
         browser = Browser(site)
         browser.open_booth()
         status, answer = browser.post("/polls/duel/vote", outcome="1")
         assert status == 200, answer
-        status, answer = browser.post("/polls/duel/prompt", prompt="1girl, smile")
-        assert status == 503, answer
+        status, problem = browser.post("/polls/duel/prompt", prompt="1girl, smile")
+        assert (status, problem["status"]) == (503, 503)
+        assert "Voting goes on" in problem["detail"]

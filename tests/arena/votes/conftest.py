@@ -2,10 +2,13 @@
 
 import random
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from arena.evaluations.models import Worker
 from arena.polls.models import Poll
 from arena.votes.casting import issue_ticket
 from arena.votes.models import Ticket, Voter
@@ -18,6 +21,12 @@ __all__ = ["media", "tiny_folder"]
 def _own_folders(settings, media) -> None:
     """Images go to a folder of the test; WhiteNoise wants the folder of collected files to exist."""
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+
+
+@pytest.fixture
+def living_worker(db) -> None:
+    """A worker that was heard of just now: typed prompts are taken only while there is one."""
+    Worker.objects.create(name="celery@here", pid=1, seen_at=timezone.now() + timedelta(hours=1))
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def test_a_revoked_voter_types_none(voter) -> None:
 
 
 @pytest.mark.django_db
-def test_html_is_text_from_the_form_to_the_manifest(client, tmp_path: Path, monkeypatch) -> None:
+def test_html_is_text_from_the_form_to_the_manifest(client, living_worker, tmp_path: Path, monkeypatch) -> None:
     poll = make_poll("duel", prompts=0)
     for epoch in (1, 2):
         write_tiny_checkpoint(tmp_path / str(epoch), seed=1, epoch=epoch)

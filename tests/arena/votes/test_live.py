@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import psycopg
 import pytest
 
-from tests.arena.votes.voting_site import Browser, voting_site
+from tests.arena.votes.voting_site import WORKER, Browser, voting_site
 from tests.site import Site, wait_for
 
 POSTGRES = os.environ.get("TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres")
@@ -127,6 +127,7 @@ def hang_up_after_sending(browser: Browser, path: str, **fields: str) -> None:
 
 def test_an_unreachable_queue_is_said_and_leaves_nothing_waiting(tmp_path: Path) -> None:
     with voting_site(Site(tmp_path, CELERY_BROKER_URL="redis://127.0.0.1:1/0")) as site:
+        site.command("-c", WORKER)
         browser = Browser(site)
         browser.open_booth()
         for _ in range(2):

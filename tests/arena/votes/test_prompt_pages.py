@@ -10,7 +10,7 @@ from arena.votes.models import FreePrompt, Voter
 from arena.votes.voters import COOKIE
 from tests.arena.votes.building import make_contestant, make_poll, ready_poll
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("living_worker")]
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 

@@ -17,6 +17,12 @@ POLL = (
     "from tests.arena.votes.building import ready_poll; ready_poll('duel', contestants=3, prompts=2)"
 )
 
+WORKER = (
+    "import django; django.setup(); from datetime import timedelta; from django.utils import timezone;"
+    "from arena.evaluations.models import Worker;"
+    "Worker.objects.create(name='celery@here', pid=1, seen_at=timezone.now() + timedelta(hours=1))"
+)
+
 
 @contextlib.contextmanager
 def voting_site(site: Site, *options: str) -> Iterator[Site]:
