@@ -14,9 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ARENA = ROOT / "arena"
 LANGUAGES = ["ja", "ko"]
 MARKS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy"}
-IN_TEMPLATES = re.compile(
-    r"""\b(gettext|ngettext|pgettext|_)\(((?:u?(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")(?:,\s*)?)+)"""
-)
+LITERAL = r"""u?(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""
+IN_TEMPLATES = re.compile(rf"\b(gettext|ngettext|pgettext|_)\(((?:{LITERAL}(?:,\s*)?)+)")
 Key = tuple[str, str]
 """(context, text in English)."""
 
