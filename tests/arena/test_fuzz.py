@@ -115,7 +115,7 @@ bodies = st.binary(max_size=200) | st.sampled_from(
 requests = st.fixed_dictionaries(
     {
         "place_of_route": st.integers(0, 10**6),
-        "method": st.sampled_from(("GET", "POST")) | st.sampled_from(METHODS),
+        "method": st.sampled_from(("GET",) * 6 + ("POST",) * 6 + METHODS),
         "places": st.randoms(use_true_random=False),
         "place": values,
         "query": fields,
@@ -180,6 +180,9 @@ def test_nothing_that_is_sent_makes_a_500(known: dict[str, list[str]], staff: bo
             asked = asked | {"headers": {k: v for k, v in asked["headers"].items() if k != "cookie"}, "voter": False}
         caplog.clear()
         answer = send(browser, asked, known, staff)
+        if answer.status_code == 405:
+            other = "POST" if asked["method"] == "GET" else "GET"
+            answer = send(browser, asked | {"method": other}, known, staff)
         statuses[answer.status_code] = statuses.get(answer.status_code, 0) + 1
         assert answer.status_code < 500, caplog.text[-3000:]
         assert re.fullmatch(r"[0-9a-f]{16}", answer["X-Request-ID"])
