@@ -1,7 +1,7 @@
 """Pages that may name checkpoints: a run's epochs, a checkpoint's samples, and the images on them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from django.core.files.storage import default_storage
@@ -13,15 +13,18 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from arena.gallery.models import Character, Checkpoint, Contestant, Prompt, Run, Sample
+from arena.gallery.withholding import Cell, withheld_cells
 
 COLUMNS = 12
 HASH_DIGITS = 12
 SAMPLES_PER_CHECKPOINT = 400
+# Not for long, and in nobody's cache but the visitor's own: an image may have to be kept back.
+SECONDS_KEPT = 600
 
 
 @dataclass(frozen=True)
 class GridRow:
-    """One checkpoint and its samples, in the order of the grid's columns; None where it has none (yet)."""
+    """One checkpoint and its samples, in the order of the grid's columns; None where it has none (to show)."""
 
     checkpoint: Checkpoint
     cells: list[Sample | None]
@@ -35,11 +38,13 @@ def run(request: HttpRequest, name: str) -> HttpResponse:
     parents = [checkpoints[0].parent] if checkpoints and checkpoints[0].parent else []
     shown = [*parents, *checkpoints]
     columns = _columns(shown)
+    withheld = withheld_cells({prompt.pk for prompt, _ in columns})
     context = {
         "section": "status",
         "run": found,
         "columns": columns,
-        "rows": [GridRow(checkpoint, _cells(checkpoint, columns)) for checkpoint in shown],
+        "rows": [GridRow(checkpoint, _cells(checkpoint, columns, withheld)) for checkpoint in shown],
+        "withheld": len(withheld & {(prompt.pk, seed) for prompt, seed in columns}),
         "references": _references(columns),
     }
     return render(request, "gallery/run.html", context)
@@ -63,11 +68,12 @@ def _columns(checkpoints: list[Checkpoint]) -> list[tuple[Prompt, int]]:
     return sorted(chosen, key=lambda column: column[0].character is None)
 
 
-def _cells(checkpoint: Checkpoint, columns: Iterable[tuple[Prompt, int]]) -> list[Sample | None]:
+def _cells(checkpoint: Checkpoint, columns: Iterable[tuple[Prompt, int]], withheld: Set[Cell]) -> list[Sample | None]:
     contestant = checkpoint.contestants.order_by("pk").first()
     columns = list(columns)
     samples = Sample.objects.filter(contestant=contestant, prompt__in={prompt for prompt, _ in columns})
     found = {(sample.prompt_id, sample.seed): sample for sample in samples}
+    found = {cell: sample for cell, sample in found.items() if cell not in withheld}
     return [found.get((prompt.pk, seed)) for prompt, seed in columns]
 
 
@@ -85,11 +91,16 @@ def checkpoint(request: HttpRequest, sha12: str) -> HttpResponse:
         raise Http404(f"give at least {HASH_DIGITS} digits of the content hash")
     found = get_object_or_404(Checkpoint.objects.select_related("run", "parent"), sha256__startswith=sha12)
     samples = Sample.objects.filter(contestant__checkpoint=found).select_related("prompt__prompt_set", "contestant")
+    listed = list(samples.order_by("prompt__prompt_set__slug", "prompt", "seed", "pk")[:SAMPLES_PER_CHECKPOINT])
+    withheld = withheld_cells({sample.prompt_id for sample in listed})
+    shown = [sample for sample in listed if (sample.prompt_id, sample.seed) not in withheld]
     context = {
         "section": "status",
         "checkpoint": found,
         "contestants": list(Contestant.objects.filter(checkpoint=found)),
-        "samples": samples.order_by("prompt__prompt_set__slug", "prompt", "seed", "pk")[:SAMPLES_PER_CHECKPOINT],
+        "samples": shown,
+        "listed": len(listed),
+        "withheld": len(listed) - len(shown),
         "total": samples.count(),
         "facts": _facts(found),
         "manifest": json.dumps(found.manifest, indent=2, ensure_ascii=False),
@@ -105,10 +116,13 @@ def _facts(checkpoint: Checkpoint) -> list[tuple[str, object]]:
 
 
 @require_safe
-@cache_control(public=True, max_age=31536000, immutable=True)
+@cache_control(private=True, max_age=SECONDS_KEPT)
 def sample(request: HttpRequest, pk: int) -> FileResponse:
-    """A sample's blind copy. Booth pages use other addresses, which name nothing."""
-    return _png(get_object_or_404(Sample, pk=pk).blind.name)
+    """A sample's blind copy, unless it is kept back. Booth pages use other addresses, which name nothing."""
+    found = get_object_or_404(Sample, pk=pk)
+    if (found.prompt_id, found.seed) in withheld_cells({found.prompt_id}):
+        raise Http404("this image is being judged just now, or was flagged")
+    return _png(found.blind.name)
 
 
 @require_safe

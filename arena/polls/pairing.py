@@ -16,13 +16,15 @@ from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 
-from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count
 
 from arena.gallery.models import Sample
+from arena.gallery.withholding import flagged_cells
 from arena.polls.models import Enrolment, Poll
 
 RULE = "balanced-random/1"
+# SQLite takes 32,766 numbers in one query.
+AT_ONCE = 30_000
 
 Cell = tuple[int, int]
 """Primary key of the prompt, and the seed."""
@@ -81,16 +83,8 @@ def cell_sizes(poll: Poll, contestants: Collection[int]) -> dict[Cell, int]:
 
 
 def hidden_cells(poll: Poll) -> set[Cell]:
-    """Cells with an image that volunteers flagged and no admin has kept, or that an admin hid: hidden for everybody.
-
-    Flags are kept by the votes app, which stands on this one; they are reached from the sample (docs/moderation.md).
-    """
-    flagged = Sample.objects.filter(prompt__prompt_set=poll.prompt_set_id, flags__isnull=False)
-    waiting = Count("flags", filter=Q(flags__decision=None, flags__voter__revoked_at=None))
-    hidden = Count("flags", filter=Q(flags__decision="hidden"))
-    cells = flagged.order_by().values("prompt_id", "seed").annotate(waiting=waiting, hidden=hidden)
-    cells = cells.filter(Q(waiting__gte=settings.ARENA_FLAGS_TO_HIDE) | Q(hidden__gt=0))
-    return set(cells.values_list("prompt_id", "seed"))
+    """Cells with a flagged image: they come in no new matchup, whoever is shown in them (docs/moderation.md)."""
+    return flagged_cells(Sample.objects.filter(prompt__prompt_set=poll.prompt_set_id))
 
 
 def ready_contestants(poll: Poll) -> int:
@@ -110,14 +104,18 @@ def can_be_shown(poll: Poll) -> bool:
 
 def read_history(seen: Collection[Set[int]], present: Set[int], seats: int) -> History:
     """Count the seen groups that could be shown again now: all seats filled, nobody withdrawn since."""
-    ids = {sample for group in seen for sample in group}
-    samples = Sample.objects.only("prompt_id", "seed", "contestant_id").in_bulk(list(ids))
+    ids = sorted({sample for group in seen for sample in group})
+    samples: dict[int, tuple[Cell, int]] = {}
+    for start in range(0, len(ids), AT_ONCE):
+        rows = Sample.objects.filter(pk__in=ids[start : start + AT_ONCE]).order_by()
+        for pk, prompt, seed, contestant in rows.values_list("pk", "prompt_id", "seed", "contestant_id"):
+            samples[pk] = ((prompt, seed), contestant)
     history = History(Counter(), Counter())
     for group in {frozenset(group) for group in seen}:
         members = [samples[sample] for sample in group if sample in samples]
-        contestants = {sample.contestant_id for sample in members}
+        contestants = {contestant for _, contestant in members}
         if len(members) == seats and contestants <= present:
-            cell = (members[0].prompt_id, members[0].seed)
+            cell = members[0][0]
             history.groups[cell] += 1
             history.with_contestant.update((cell, contestant) for contestant in contestants)
     return history
@@ -140,9 +138,10 @@ def first_unseen_group(poll: Poll, lead: int, cell: Cell, order: list[int], seen
     Raises LookupError when there is none, which `open_cells` excludes.
     """
     prompt, seed = cell
-    by_contestant = {
-        sample.contestant_id: sample for sample in Sample.objects.filter(prompt=prompt, seed=seed, contestant__in=order)
-    }
+    shown = Sample.objects.filter(prompt=prompt, seed=seed, contestant__in=order)
+    # The manifests are long, and the prompt is asked for next.
+    lean = shown.defer("manifest").select_related("prompt__character")
+    by_contestant = {sample.contestant_id: sample for sample in lean}
     known = {frozenset(group) for group in seen}
     others = [contestant for contestant in order if contestant in by_contestant and contestant != lead]
     for rest in combinations(others, poll.seat_count - 1):

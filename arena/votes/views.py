@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from arena.polls.models import Poll, Seat
 from arena.polls.pairing import can_be_shown, ready_contestants
 from arena.votes.agreement import agreement, best_seat
+from arena.votes.blinding import seat_image
 from arena.votes.casting import SKIP_REASONS, cast, find_ticket, issue_ticket, seated_contestants
 from arena.votes.free_prompts import UNFINISHED, accepts
 from arena.votes.hygiene import MAX_CHARACTERS
@@ -237,10 +238,9 @@ def answer_as_json(ticket: Ticket) -> dict[str, Any]:
 @require_safe
 def image(request: HttpRequest, key: str) -> HttpResponse:
     """One seat's image, with the same headers for every seat: nothing tells when or by whom it was rendered."""
-    seat = get_object_or_404(Seat.objects.select_related("sample"), image_key=key)
+    seat = get_object_or_404(Seat.objects.select_related("sample", "matchup"), image_key=key)
     try:
-        with seat.sample.blind.open("rb") as file:
-            content = file.read()
+        content = seat_image(seat)
     except OSError:
         logger.exception("the image of seat %s is missing", seat.pk)
         return HttpResponse(_("This image cannot be read just now."), status=503, content_type="text/plain")

@@ -67,7 +67,7 @@ def test_sample_is_the_blind_copy(client: Client, rendered: Contestant) -> None:
     answer = client.get(f"/samples/{Sample.objects.first().pk}.png")
     content = b"".join(answer.streaming_content)
     assert answer["Content-Type"] == "image/png"
-    assert "immutable" in answer["Cache-Control"]
+    assert answer["Cache-Control"] == "private, max-age=600"
     with Image.open(io.BytesIO(content)) as image:
         assert image.info == {}
 
