@@ -22,13 +22,15 @@ from kombu.exceptions import OperationalError
 from arena import environment
 from arena.errors import StoreError
 
+# What each kind of queue needs installed.
 BROKERS = {
     "redis": "redis",
     "rediss": "redis",
     "amqp": "amqp",
     "amqps": "amqp",
     "sqla+sqlite": "sqlalchemy",
-    "memory": "kombu",
+    # Python itself is enough.
+    "memory": "queue",
 }
 BROKER_FORMS = "redis://host:6379/0, amqp://user:password@host:5672// or sqla+sqlite:////absolute/path"
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")

@@ -144,3 +144,9 @@ def test_the_production_page_names_settings_that_exist() -> None:
     described = (ROOT / "docs" / "settings.md").read_text()
     for name in re.findall(r"\bARENA_[A-Z0-9_]+\b", (ROOT / "docs" / "production.md").read_text()):
         assert f"`{name}`" in described, name
+
+
+@pytest.mark.parametrize("url", ["memory://", "redis://host:6379/0", "amqp://guest:guest@host:5672//"])
+def test_every_kind_of_queue_is_taken(tmp_path: Path, url: str) -> None:
+    done = run(tmp_path, *MANAGE, CELERY_BROKER_URL=url)
+    assert done.returncode == 0, done.stderr
