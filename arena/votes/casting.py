@@ -3,9 +3,11 @@
 import random
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -47,28 +49,33 @@ def issue_ticket(poll: Poll, voter: Voter, rng: random.Random, *, preload: bool 
     check_welcome(voter)
     if not poll.is_open:
         return None
-    ticket = open_ticket(poll, voter) or new_ticket(poll, voter, rng)
-    if ticket and not ticket.shown_at and not preload:
-        ticket.shown_at = timezone.now()
-        Ticket.objects.filter(pk=ticket.pk, shown_at=None).update(shown_at=ticket.shown_at)
+    now = None if preload else timezone.now()
+    ticket = open_ticket(poll, voter) or new_ticket(poll, voter, rng, now)
+    if ticket and now and not ticket.shown_at:
+        ticket.shown_at = now
+        Ticket.objects.filter(pk=ticket.pk, shown_at=None).update(shown_at=now)
     return ticket
 
 
-def new_ticket(poll: Poll, voter: Voter, rng: random.Random) -> Ticket | None:
+def new_ticket(poll: Poll, voter: Voter, rng: random.Random, shown_at: datetime | None) -> Ticket | None:
     """Choose a matchup for the voter, unless another request has done so meanwhile."""
     with transaction.atomic():
-        Voter.objects.select_for_update().get(pk=voter.pk)
+        Voter.objects.select_for_update().only("pk").get(pk=voter.pk)
         ticket = open_ticket(poll, voter)
         if ticket:
             return ticket
         choice = choose(poll, rng=rng, seen=seen_groups(poll, voter))
-        return show(poll, voter, choice.samples, choice.rule) if choice else None
+        return show(poll, voter, choice.samples, choice.rule, shown_at) if choice else None
 
 
 def open_ticket(poll: Poll, voter: Voter) -> Ticket | None:
     """The voter's newest ticket of this poll that waits for an answer."""
     waiting = Ticket.objects.filter(voter=voter, matchup__poll=poll, vote=None, created_at__gte=oldest_open_ticket())
-    return waiting.select_related("matchup__poll", "matchup__prompt__character").order_by("-id").first()
+    # Mostly there is none, and looking that up needs no other tables.
+    newest = waiting.order_by("-id").values_list("pk", flat=True).first()
+    return (
+        Ticket.objects.select_related("matchup__poll", "matchup__prompt__character").get(pk=newest) if newest else None
+    )
 
 
 def seen_groups(poll: Poll, voter: Voter) -> set[frozenset[int]]:
@@ -81,24 +88,24 @@ def seen_groups(poll: Poll, voter: Voter) -> set[frozenset[int]]:
     return {frozenset(group) for group in groups.values()}
 
 
-def show(poll: Poll, voter: Voter, samples: Sequence[Sample], rule: str) -> Ticket:
+def show(poll: Poll, voter: Voter, samples: Sequence[Sample], rule: str, shown_at: datetime | None = None) -> Ticket:
     """Seat the samples in the given order in a new matchup and hand its ticket to the voter, all or nothing."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         first = samples[0]
         matchup = Matchup.objects.create(poll=poll, prompt=first.prompt, seed=first.seed, rule=rule)
         Seat.objects.bulk_create(
             Seat(matchup=matchup, position=position, sample=sample) for position, sample in enumerate(samples, 1)
         )
+        ticket = Ticket.objects.create(voter=voter, matchup=matchup, shown_at=shown_at)
+        # Last, since everybody who is shown one of these contestants waits for these rows.
         count_appearances(poll, [sample.contestant_id for sample in samples])
-        return Ticket.objects.create(voter=voter, matchup=matchup)
+        return ticket
 
 
 def count_appearances(poll: Poll, contestants: Sequence[int]) -> None:
     """Add one appearance each; rows are locked in one order so that two matchups at once cannot deadlock."""
-    enrolled = Enrolment.objects.filter(poll=poll, contestant__in=contestants).order_by("id")
-    for enrolment in enrolled.select_for_update():
-        enrolment.appearances += 1
-        enrolment.save(update_fields=["appearances"])
+    enrolled = Enrolment.objects.filter(poll=poll, contestant__in=contestants).order_by("id").select_for_update()
+    Enrolment.objects.filter(pk__in=enrolled.values("pk")).update(appearances=F("appearances") + 1)
 
 
 def cast(ticket_token: str, outcome_text: str, voter: Voter, reason: str = "") -> Vote:
@@ -177,7 +184,7 @@ def check_welcome(voter: Voter) -> None:
 
 def find_ticket(token: str, voter: Voter | None) -> Ticket:
     """The ticket of that name, if this voter holds it. Raises UnknownTicket or ForeignTicket."""
-    tickets = Ticket.objects.select_related("matchup__poll", "matchup__prompt__character", "vote")
+    tickets = Ticket.objects.select_related("matchup__poll", "vote")
     ticket = tickets.filter(token=token).first() if TOKEN.fullmatch(token) else None
     if ticket is None:
         raise UnknownTicket(_("There is no such ticket."))

@@ -49,7 +49,7 @@ def progress_of(poll: Poll, voter: Voter | None) -> Progress:
 
 def find_poll(kind: str) -> Poll:
     """The poll of that kind. Raises UnknownPoll naming those that exist."""
-    poll = Poll.objects.select_related("prompt_set").filter(kind=kind).first()
+    poll = Poll.objects.filter(kind=kind).first()
     if poll is None:
         known = ", ".join(Poll.objects.values_list("kind", flat=True)) or _("none yet")
         names = {"kind": kind, "known": known}

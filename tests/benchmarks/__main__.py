@@ -20,6 +20,7 @@ from rich.table import Table
 
 from tests.benchmarks.rating import report
 from tests.benchmarks.rating.race import ROUNDS
+from tests.benchmarks.votes import roundtrip
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,9 @@ def main() -> int:
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 200)
     contests(console, options.only)
+    trips = roundtrip.measured(console.print, options.only)
+    if trips:
+        console.print(roundtrip.table(trips))
     lines = report.measured(console.print, options.only, options.quick, options.rounds)
     if lines:
         console.print(report.table(lines))
