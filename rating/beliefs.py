@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rating import student
 from rating.averages import DecayingMean, WindowMean
-from rating.covariance import clustered_covariance
+from rating.covariance import clustered_covariance, well_known_gauge
 from rating.elo import EloSystem
 from rating.elo_interval import elo_interval
 from rating.fitting import Beliefs, FitOptions
@@ -96,7 +96,7 @@ def joint(votes: Votes, options: FitOptions) -> Beliefs:
     )
 
 
-def widening(votes: Votes, options: FitOptions) -> Floats:
+def widening(votes: Votes, options: FitOptions, *, left_seat: bool = False) -> Floats:
     """(n,) >= 1, how many times wider an interval becomes once votes of one cluster are taken together.
 
     Few clusters make Student's quantile larger than the normal one; the ratio is part of the number.
@@ -104,10 +104,10 @@ def widening(votes: Votes, options: FitOptions) -> Floats:
     n = len(votes.contestants)
     if options.cluster == "none":
         return np.ones(n)
-    fit = fit_joint(votes, ridge=WIDE)
+    fit = fit_joint(votes, ridge=WIDE, left_seat=left_seat)
     clustered = clustered_covariance(fit, votes, options.cluster)
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.sqrt(np.diag(clustered.matrix) / np.diag(fit.covariance())[:n])
+        ratio = np.sqrt(np.diag(clustered.matrix) / np.diag(well_known_gauge(fit, fit.covariance()[:n, :n])))
     tail = 0.5 + options.level / 2
     of_few = student.quantile(tail, clustered.dof) / student.quantile(tail, math.inf)
     return np.maximum(np.nan_to_num(ratio, nan=1.0) * of_few, 1.0)

@@ -16,7 +16,7 @@ def trueskill2(votes: Votes, options: FitOptions) -> Beliefs:
     unit = math.sqrt(2.0) * options.beta / LOGISTIC_SD
     mu, covariance = options.mu + unit * fit.shared, unit**2 * fit.shared_covariance
     sigma = np.where(fit.took_part, np.sqrt(np.diag(covariance)), np.nan)
-    wider = widened(sigma, unit * fit.prior.sd, widening(votes, options)) / sigma
+    wider = widened(sigma, unit * fit.prior.sd, widening(votes, options, left_seat=options.left_seat)) / sigma
     polls = {f"mu_{poll}": options.mu + unit * skills for poll, skills in zip(fit.polls, fit.skills, strict=True)}
     learned = [f"sd {fit.prior.sd:.2f} nat"]
     learned += [f"rho {fit.prior.rho:.2f}"] if len(polls) > 1 else []

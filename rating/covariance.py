@@ -20,6 +20,7 @@ Codes = NDArray[np.intp]
 
 HEAVY = 0.1  # leverage from which a cluster's share is solved exactly; below, the next term is under 1 %
 RIDGE = 1e-3  # share of the information added, for directions that only one cluster knows about
+MOST_LEVERAGE = 0.5  # beyond it a cluster cannot be left out
 FEWEST_CLUSTERS = 3.0  # with fewer effective clusters behind a contestant their differences say nothing
 FEWEST_DOF = 2.0
 
@@ -83,18 +84,30 @@ def clustered_covariance(fit: JointFit, votes: Votes, cluster: Cluster = "voter"
     """
     gradients = _gradients(fit, votes)
     inverse, n = fit.covariance(), len(fit.contestants)
-    rivalry = _outer_inverse(gradients, inverse)
+    root = _outer_root(gradients, inverse)
+    weight = np.diag(fit.information)[:n] * fit.took_part
     matrix, dof = np.zeros_like(inverse), np.inf
     for sign, codes in _clusterings(votes, cluster):
-        meat, own_dof = _meat(gradients, codes[gradients.vote], inverse, rivalry)
+        meat, own_dof = _meat(gradients, codes[gradients.vote], inverse, root, weight)
         matrix += sign * meat
         dof = min(dof, own_dof)
     if cluster == "both":
         values, vectors = np.linalg.eigh(matrix)
         matrix = (vectors * np.maximum(values, 0.0)) @ vectors.T
-    matrix = matrix[:n, :n]
+    matrix = well_known_gauge(fit, matrix[:n, :n])
     matrix[~fit.took_part] = matrix[:, ~fit.took_part] = np.nan
     return ClusteredCovariance(matrix, max(dof, FEWEST_DOF))
+
+
+def well_known_gauge(fit: JointFit, matrix: Floats) -> Floats:
+    """(n, n) the covariance of theta less its mean weighted by information: differences stay as they are.
+
+    With the plain mean, one newcomer of whom little is known would make every contestant look as uncertain.
+    """
+    n = len(fit.contestants)
+    weight = np.diag(fit.information)[:n] * fit.took_part
+    shift = np.eye(n) - weight / weight.sum()
+    return np.asarray(shift @ matrix @ shift.T)
 
 
 def cluster_codes(votes: Votes, cluster: Literal["none", "voter", "prompt"]) -> Codes:
@@ -133,8 +146,8 @@ def _gradients(fit: JointFit, votes: Votes) -> _Gradients:
     return _Gradients(vote, parameter, value)
 
 
-def _outer_inverse(gradients: _Gradients, inverse: Floats) -> Floats:
-    """(p, p) the inverse of the sum of the gradients' outer products, in the gauge of `inverse`.
+def _outer_root(gradients: _Gradients, inverse: Floats) -> Floats:
+    """(p, r) R with R R' the inverse of the sum of the gradients' outer products, in the gauge of `inverse`.
 
     That sum is an estimate of the information (Berndt, Hall, Hall and Hausman 1974) to which each cluster contributes
     a part no greater than the whole; this keeps leverages below 1.
@@ -145,59 +158,95 @@ def _outer_inverse(gradients: _Gradients, inverse: Floats) -> Floats:
     values, vectors = np.linalg.eigh(inverse)
     kept = values > 1e-12 * values[-1]
     root = vectors[:, kept] * np.sqrt(values[kept])
-    return root @ np.linalg.inv(root.T @ information @ root + RIDGE * np.eye(kept.sum())) @ root.T
+    inside = np.linalg.inv(root.T @ information @ root + RIDGE * np.eye(kept.sum()))
+    return np.asarray(root @ np.linalg.cholesky((inside + inside.T) / 2.0))
 
 
-def _meat(gradients: _Gradients, cluster: Codes, inverse: Floats, rivalry: Floats) -> tuple[Floats, float]:
+def _meat(gradients: _Gradients, cluster: Codes, inverse: Floats, root: Floats, weight: Floats) -> tuple[Floats, float]:
     """(p, p) the covariance and its degrees of freedom for one way of clustering.
 
-    The degrees of freedom are the effective number of clusters: by their leverage, as if votes were independent, or by
-    how far each moved the estimate, which counts the few whose taste decides; the smaller one. The squared moves of
-    equal clusters in D dimensions scatter as chi-squared, hence 1 + 2 / D.
     A vote alone in its cluster needs no sums: its gradient grows by 1 / (1 - leverage) (Sherman and Morrison 1950).
     """
-    p = len(inverse)
+    p, rivalry = len(inverse), root @ root.T
     cluster = _renumbered(cluster)
     leverage = gradients.form(rivalry)
     expected = _binned(cluster, leverage, cluster.max() + 1)
     alone = np.bincount(cluster)[cluster] == 1
     singles = gradients.take(alone)
-    pull = 1.0 / (1.0 - leverage[alone]) ** 2
+    pull = _growth(leverage[alone]) ** 2
     meat = singles.outer(np.zeros(len(pull), np.intp), 1, p, pull)[0]
     spread = np.stack([_binned(singles.parameter, singles.value**power, p) for power in (2, 4)])
-    moves = leverage[alone] * pull
+    moves = np.zeros((2, len(weight)))
     if not alone.all():
         groups = gradients.take(~alone)
         group = _renumbered(cluster[~alone])
-        moved = _pulled(groups, group, _binned(group, leverage[~alone], group.max() + 1), rivalry)
+        moved = _pulled(groups, group, _binned(group, leverage[~alone], group.max() + 1), root)
         meat += moved.T @ moved
         own = _binned(group[:, None] * p + groups.parameter, groups.value**2, len(moved) * p).reshape(-1, p)
         spread += np.stack([own.sum(axis=0), (own**2).sum(axis=0)])
-        moves = np.append(moves, np.einsum("ij,ij->i", moved @ inverse, moved))
+        steps = (moved @ inverse)[:, : len(weight)]
+        steps = steps - (steps @ weight / weight.sum())[:, None]
+        moves = np.stack([(steps**2).sum(axis=0), (steps**4).sum(axis=0)])
     covariance = inverse @ meat @ inverse
     few = spread[0] ** 2 < FEWEST_CLUSTERS * spread[1]
     covariance[np.ix_(few, few)] += inverse[np.ix_(few, few)]
-    dimensions = float(np.linalg.matrix_rank(inverse))
-    return covariance, min(_effective(expected), _effective(moves) * (1.0 + 2.0 / dimensions))
+    return covariance, min(_effective(expected), _typical(moves, weight))
 
 
 def _effective(shares: Floats) -> float:
     """How many equal shares would weigh as these do (Satterthwaite 1946)."""
-    return float(shares.sum() ** 2 / (shares**2).sum())
+    total, squares = shares.sum(), (shares**2).sum()
+    return float(total**2 / squares) if squares > 0.0 else FEWEST_DOF
 
 
-def _pulled(gradients: _Gradients, group: Codes, leverage: Floats, rivalry: Floats) -> Floats:
-    """(groups, p) the solutions d of (1 - B_c Q) d = g_c: B_c is the cluster's information, Q the inverse of all."""
-    p, groups = len(rivalry), len(leverage)
+def _typical(moves: Floats, weight: Floats) -> float:
+    """The effective number of clusters behind a contestant by how far each moved it: the median over contestants.
+
+    This counts the few voters whose taste decides, which leverage does not see. `moves` (2, n) sums second and fourth
+    powers; the fourth power of a normal variable is 3 on average, hence the factor. inf without moves.
+    """
+    known = (weight > 0.0) & (moves[1] > 0.0)
+    return float(np.median(3.0 * moves[0, known] ** 2 / moves[1, known])) if known.any() else np.inf
+
+
+def _growth(leverage: Floats) -> Floats:
+    """How many times further the estimate moves without a cluster than its gradient says.
+
+    Bounded: a cluster on which a strength hangs alone (the only win of a newcomer) cannot be left out at all, and says
+    nothing of how far.
+    """
+    return np.asarray(1.0 / (1.0 - np.minimum(leverage, MOST_LEVERAGE)))
+
+
+def _pulled(gradients: _Gradients, group: Codes, leverage: Floats, root: Floats) -> Floats:
+    """(groups, p) the solutions d of (1 - B_c Q) d = g_c: B_c is the cluster's information, Q the inverse of all.
+
+    d is a weighted sum of the cluster's gradients. Light clusters take 1 + g'Q g_c, the next term of the series; heavy
+    ones f(G Q G') 1 with f as in `_growth`, G the gradients of the cluster's votes.
+    """
+    p, groups = len(root), len(leverage)
     plain = gradients.summed(group, groups, p, np.ones(len(group)))
-    along = np.einsum("ij,ij->i", gradients.value, (plain @ rivalry)[group[:, None], gradients.parameter])
-    moved = plain + gradients.summed(group, groups, p, along)
-    heavy = leverage > HEAVY
-    rows = heavy[group]
-    number = np.cumsum(heavy) - 1
-    own = gradients.take(rows).outer(number[group[rows]], int(heavy.sum()), p, np.ones(int(rows.sum())))
-    moved[heavy] = np.linalg.solve(np.eye(p) - own @ rivalry, plain[heavy, :, None])[..., 0]
-    return moved
+    along = (plain @ root @ root.T)[group[:, None], gradients.parameter]
+    weight = 1.0 + np.einsum("ij,ij->i", gradients.value, along)
+    order = np.argsort(group, kind="stable")
+    ends = np.cumsum(np.bincount(group, minlength=groups))
+    for heavy in np.flatnonzero(leverage > HEAVY):
+        rows = order[ends[heavy - 1] if heavy else 0 : ends[heavy]]
+        scaled = np.einsum("ij,ijr->ir", gradients.value[rows], root[gradients.parameter[rows]])
+        weight[rows] = _exactly(scaled)
+    return gradients.summed(group, groups, p, weight)
+
+
+def _exactly(scaled: Floats) -> Floats:
+    """(k,) f(Z Z') 1 for Z (k, r), by the smaller of the two eigenvalue problems."""
+    k, r = scaled.shape
+    if k <= r:
+        values, vectors = np.linalg.eigh(scaled @ scaled.T)
+        return np.asarray(vectors @ (_growth(values) * vectors.sum(axis=0)))
+    values, vectors = np.linalg.eigh(scaled.T @ scaled)
+    values = np.maximum(values, 1e-15)
+    along = scaled @ vectors
+    return np.asarray(1.0 + along @ ((_growth(values) - 1.0) / values * along.sum(axis=0)))
 
 
 def _binned(key: Codes, value: Floats, size: int) -> Floats:
