@@ -1,6 +1,6 @@
 """Turns the text columns of a vote file into arrays, and says where a file is wrong."""
 
-import math
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import repeat
@@ -16,6 +16,8 @@ from rating.votes import KINDS, NOBODY, Votes
 COLUMNS = ("vote", "created_at", "poll", "prompt", "voter", "seats", "outcome")
 Row = Sequence[str]
 MAX_SEATS = 9999
+EARLIEST, LATEST = -62_135_596_800, 253_402_300_800  # the years 1 to 9999, in seconds since 1970
+SEPARATORS = np.array([ord(sign) for sign in "--:"], np.uint32)  # of 2026-01-31T12:00
 
 
 class Codes(dict[str, int]):
@@ -46,24 +48,25 @@ class Collector:
         self._times: list[NDArray[np.float64]] = []
         self._ids = IdCollector()
         self._extra: dict[str, list[str]] = {}
-        self._lines: list[tuple[int, int]] = []
+        self._lines: list[tuple[int, Sequence[int]]] = []
 
-    def add(self, names: list[str], line: int, rows: Sequence[Row]) -> None:
-        """Take rows under these column names; `line` is where the first of them stands."""
+    def add(self, names: list[str], lines: Sequence[int], rows: Sequence[Row]) -> None:
+        """Take rows under these column names, which may become more; `lines` says where each stands."""
         if names != self._names:
-            self._check_names(names)
+            self._check_names(names, lines[0])
             self._names = names
-            self._extra = {name: [] for name in names if name not in COLUMNS}
+            late = (name for name in names if name not in COLUMNS and name not in self._extra)
+            self._extra |= {name: [""] * self.count for name in late}
         if not rows:
             return
         for at, row in enumerate(rows):
             if len(row) != len(names):
-                raise VoteFileError(f"{self.source}, line {line + at}: {len(row)} values for {len(names)} columns")
-        self.add_columns(line, Columns(zip(*rows, strict=True)))
+                raise VoteFileError(f"{self.source}, line {lines[at]}: {len(row)} values for {len(names)} columns")
+        self.add_columns(lines, Columns(zip(*rows, strict=True)))
 
-    def add_columns(self, line: int, texts: Columns) -> None:
+    def add_columns(self, lines: Sequence[int], texts: Columns) -> None:
         """Take rows, at least one, as columns in the order of the last names."""
-        self._lines.append((self.count, line))
+        self._lines.append((self.count, lines))
         columns = dict(zip(self._names or [], texts, strict=True))
         for name, codes in self._codes.items():
             self._pieces[name].append(codes.of(columns[name]))
@@ -76,7 +79,7 @@ class Collector:
     def votes(self) -> Votes:
         """Everything taken, checked."""
         if self._names is None:
-            self._check_names([])
+            self._check_names([], 1)
         ids = self._checked_ids()
         column = {name: np.concatenate([np.empty(0, np.int32), *self._pieces.pop(name)]) for name in self._codes}
         contestants, shown = self._seats(column["seats"])
@@ -102,11 +105,11 @@ class Collector:
             extra=self._extra,
         )
 
-    def _check_names(self, names: list[str]) -> None:
+    def _check_names(self, names: list[str], line: int) -> None:
         for name in COLUMNS:
             if names.count(name) != 1:
                 wrong = "there is no column" if name not in names else "there are two columns"
-                raise VoteFileError(f"{self.source}, line 1: {wrong} {name!r}; needed: {', '.join(COLUMNS)}")
+                raise VoteFileError(f"{self.source}, line {line}: {wrong} {name!r}; needed: {', '.join(COLUMNS)}")
 
     def _checked_ids(self) -> Ids:
         ids = self._ids.ids()
@@ -133,7 +136,8 @@ class Collector:
         except (ValueError, OverflowError):
             raise self._error(
                 self.count + at,
-                f"created_at is {text!r}; write a moment such as 2026-01-31T12:00:00Z, or seconds since 1970",
+                f"created_at is {text!r}; write a moment such as 2026-01-31T12:00:00Z, or seconds since 1970, "
+                "of the years 1 to 9999",
             ) from None
 
     def _seats(self, column: NDArray[np.int32]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
@@ -174,8 +178,8 @@ class Collector:
         return kinds[case], ranks[case]
 
     def _error(self, row: int, what: str) -> VoteFileError:
-        start, line = max((begin, line) for begin, line in self._lines if begin <= row)
-        return VoteFileError(f"{self.source}, line {line + row - start}: {what}")
+        begin, lines = self._lines[bisect_right(self._lines, row, key=lambda piece: piece[0]) - 1]
+        return VoteFileError(f"{self.source}, line {lines[row - begin]}: {what}")
 
 
 def _wrong_seats(seats: list[str]) -> str:
@@ -183,6 +187,8 @@ def _wrong_seats(seats: list[str]) -> str:
         return f"seats is {seats[0]!r}: a vote compares at least two contestants, joined by |"
     if "" in seats:
         return f"seats is {'|'.join(seats)!r}: a contestant has no name"
+    if any(seat != seat.strip() for seat in seats):
+        return f"seats is {'|'.join(seats)!r}: a contestant's name starts or ends with a blank; take it away"
     if len(set(seats)) < len(seats):
         return f"contestant {next(seat for seat in seats if seats.count(seat) > 1)!r} is seated twice"
     return f"{len(seats)} seats; at most {MAX_SEATS - 1} are allowed" if len(seats) >= MAX_SEATS else ""
@@ -196,26 +202,33 @@ def _sorted(codes: Codes, column: NDArray[np.int32]) -> tuple[tuple[str, ...], N
 
 
 def _iso_moments(texts: Sequence[str]) -> NDArray[np.float64]:
-    """Seconds since 1970 of ISO texts that all end alike, in one go; ValueError for any others."""
-    for ending in ("Z", "+00:00"):
-        if texts[0].endswith(ending):
-            if not all(map(str.endswith, texts, repeat(ending))):
-                raise ValueError
-            cut = -len(ending)
-            moments = np.array([text[:cut] for text in texts], dtype="datetime64[us]")
-            if np.isnat(moments).any():
-                raise ValueError
-            return np.asarray(moments.astype(np.int64) / 1e6)
-    raise ValueError
+    """Seconds since 1970 of ISO texts that all end alike or name no zone, in one go; ValueError for any others."""
+    ending = next((ending for ending in ("Z", "+00:00") if texts[0].endswith(ending)), "")
+    if not all(map(str.endswith, texts, repeat(ending))):
+        raise ValueError
+    moments = np.array([text[: -len(ending)] for text in texts] if ending else texts)
+    signs = moments.view(np.uint32).reshape(len(moments), -1)
+    # numpy takes digits for a year, and zones with a warning: let it see nothing but 2026-01-31T12:00:00.5 and shorter.
+    if signs.shape[1] < len("2026-01-31T12:00") or (signs[:, (4, 7, 13)] != SEPARATORS).any():
+        raise ValueError
+    if ((signs[:, 11:] > ord(":")) | ((signs[:, 11:] < ord(".")) & (signs[:, 11:] > 0))).any():
+        raise ValueError
+    seconds = np.asarray(moments.astype("datetime64[us]").astype(np.int64) / 1e6)
+    if not ((seconds >= EARLIEST) & (seconds < LATEST)).all():
+        raise ValueError
+    return seconds
 
 
 def _moment(text: str) -> float:
-    """Seconds since 1970 of an ISO moment (UTC where it names no zone) or of a number. Raises ValueError."""
+    """Seconds since 1970 of a number, or of an ISO moment (UTC where it names no zone). Raises ValueError.
+
+    Numbers come first: 17040630000 would also be the night of 1704-06-30.
+    """
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
         seconds = float(text)
-        if not math.isfinite(seconds):
-            raise ValueError from None
-        return seconds
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except ValueError:
+        moment = datetime.fromisoformat(text)
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if "_" in text or not text.isascii() or not EARLIEST <= seconds < LATEST:
+        raise ValueError
+    return seconds

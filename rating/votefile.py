@@ -3,64 +3,83 @@
 import csv
 import importlib
 import json
+import math
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TextIO
 
 from rating.columns import COLUMNS, Collector, Columns, Row
 from rating.errors import VoteFileError
 from rating.outcomes import Outcome, format_outcome
 from rating.votes import KINDS, Votes
 
+EXACT = 2**53  # integers below it are floats, each its own
 CHUNK = 5_000  # rows that stay in the cache while their columns are taken
 ENDINGS = (".csv", ".jsonl", ".parquet")
-# (column names, the line of the first row, rows or their columns)
-Chunk = tuple[list[str], int, Sequence[Row] | Columns]
+# (column names, the line of each row, rows or their columns); before the first row, the line of the names and no rows
+Chunk = tuple[list[str], Sequence[int], Sequence[Row] | Columns]
 
 
 def read_votes(path: Path, *, progress: Callable[[int], None] | None = None) -> Votes:
     """Read a vote file by its ending: .csv, .jsonl or .parquet. `progress` is called with the number of rows so far.
 
-    Raises VoteFileError naming the file, the line and the remedy: for a missing column, a value that cannot be read, a
-    vote on one seat, a contestant seated twice, a vote that occurs twice, or a time that is no moment.
+    Blank lines are skipped. Raises VoteFileError naming the file, the line and the remedy: for a missing column, a
+    value that cannot be read, a vote on one seat, a contestant seated twice, a vote that occurs twice, or a time that
+    is no moment.
     """
     collector = Collector(str(path))
     try:
-        for names, line, part in _reader(path)(path):
+        for names, lines, part in _reader(path)(path):
             if isinstance(part, Columns):
-                collector.add_columns(line, part)
+                collector.add_columns(lines, part)
             else:
-                collector.add(names, line, part)
+                collector.add(names, lines, part)
             if progress:
                 progress(collector.count)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise VoteFileError(f"{path}: cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise VoteFileError(f"{path}, line {_undecoded(path)}: not UTF-8 ({error.reason}); save it as UTF-8") from error
+    except OSError as error:
+        raise VoteFileError(f"{path}: cannot be read: {error.strerror or error}") from error
     return collector.votes()
 
 
 def write_votes(path: Path, votes: Votes) -> None:
     """Write a vote file by its ending; `read_votes` reads the same votes back. It appears whole or not at all.
 
-    Raises VoteFileError for another ending.
+    Raises VoteFileError for another ending, or a folder that is not there.
     """
     _reader(path)
+    if not path.parent.is_dir():
+        raise VoteFileError(f"{path}: there is no folder {path.parent}; make it first")
     names = [*COLUMNS, *votes.extra]
     partial = path.with_name(path.name + ".partial")
-    if path.suffix == ".parquet":
-        arrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
-        columns = list(zip(*_rows(votes), strict=True)) or [()] * len(names)
-        parquet.write_table(arrow.table([arrow.array(column, arrow.string()) for column in columns], names), partial)
+    try:
+        if path.suffix == ".parquet":
+            _write_parquet(partial, names, votes)
+        else:
+            with partial.open("w", newline="", encoding="utf-8") as file:
+                _write_text(file, path.suffix, names, votes)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write_parquet(path: Path, names: list[str], votes: Votes) -> None:
+    arrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
+    columns = list(zip(*_rows(votes), strict=True)) or [()] * len(names)
+    parquet.write_table(arrow.table([arrow.array(column, arrow.string()) for column in columns], names), path)
+
+
+def _write_text(file: TextIO, ending: str, names: list[str], votes: Votes) -> None:
+    if ending == ".csv":
+        csv.writer(file, lineterminator="\n").writerows([names, *_rows(votes)])
     else:
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            if path.suffix == ".csv":
-                csv.writer(file, lineterminator="\n").writerows([names, *_rows(votes)])
-            else:
-                lines = (json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) for row in _rows(votes))
-                file.writelines(line + "\n" for line in lines)
-    partial.replace(path)
+        lines = (json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) for row in _rows(votes))
+        file.writelines(line + "\n" for line in lines)
 
 
 def _rows(votes: Votes) -> Iterator[Row]:
@@ -94,14 +113,14 @@ def _reader(path: Path) -> Callable[[Path], Iterator[Chunk]]:
 def _csv(path: Path) -> Iterator[Chunk]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, strict=True)
-        names = next(reader, [])
-        yield names, 1, []
+        first, names = next(_numbered(path, reader, 1), (1, []))
+        yield names, [first], []
         line = reader.line_num + 1
         while lines := list(islice(file, CHUNK)):
             if (columns := _plain(lines, len(names))) is None:
-                yield from _quoted(names, line, chain(lines, file))
+                yield from _quoted(path, names, line, chain(lines, file))
             else:
-                yield names, line, columns
+                yield names, range(line, line + len(lines)), columns
             line += len(lines)
 
 
@@ -117,71 +136,118 @@ def _plain(lines: list[str], width: int) -> Columns | None:
     return Columns(values[at : -1 : width + 1] for at in range(width))
 
 
-def _quoted(names: list[str], line: int, lines: Iterator[str]) -> Iterator[Chunk]:
+def _quoted(path: Path, names: list[str], line: int, lines: Iterator[str]) -> Iterator[Chunk]:
     """All the lines left, by the csv module; the first of them is number `line` of the file."""
-    reader, before = csv.reader(lines, strict=True), line - 1
-    while rows := list(islice(reader, CHUNK)):
-        if before + reader.line_num + 1 - line == len(rows):
-            yield names, line, rows
-        else:
-            yield from _with_line_breaks(names, line, rows)
-        line = before + reader.line_num + 1
+    numbered = _numbered(path, csv.reader(lines, strict=True), line)
+    while rows := list(islice(numbered, CHUNK)):
+        yield names, _lines_of(rows), [row for _, row in rows]
 
 
-def _with_line_breaks(names: list[str], line: int, rows: Sequence[Row]) -> Iterator[Chunk]:
-    """The rows one by one, where some of them take several lines."""
-    for row in rows:
-        yield names, line, [row]
-        line += 1 + sum(value.count("\n") for value in row)
+def _numbered(path: Path, reader: Any, first: int) -> Iterator[tuple[int, list[str]]]:
+    """Each row that is not blank, with the line it starts on; the reader's first line is number `first`."""
+    line = first
+    try:
+        for row in reader:
+            if len(row) > 1 or any(map(str.strip, row)):
+                yield line, row
+            line = first + reader.line_num
+    except csv.Error as error:
+        raise VoteFileError(f"{path}, line {line}: {error}; is a quote not closed?") from error
+
+
+def _lines_of(rows: Sequence[tuple[int, object]]) -> Sequence[int]:
+    """The lines in few bytes: errors alone ask for them."""
+    return array("q", (line for line, _ in rows))
 
 
 def _jsonl(path: Path) -> Iterator[Chunk]:
-    with path.open(encoding="utf-8") as file:
-        numbered = enumerate(file, start=1)
-        names: list[str] = []
+    with path.open(encoding="utf-8-sig") as file:
+        names = list(COLUMNS)
+        yield names, [1], []
+        numbered = ((number, text) for number, text in enumerate(file, start=1) if text.strip())
         while lines := list(islice(numbered, CHUNK)):
             objects = [_object(path, number, text) for number, text in lines]
-            names = names or list(objects[0])
-            for (number, _), found in zip(lines, objects, strict=True):
-                if missing := [name for name in names if name not in found]:
-                    raise VoteFileError(f"{path}, line {number}: {missing[0]!r} is missing")
-            yield names, lines[0][0], [tuple(_text(found[name]) for name in names) for found in objects]
-        if not names:
-            yield list(COLUMNS), 1, []
+            # A key may appear late or stay away: what a vote does not have is empty.
+            names = list(dict.fromkeys(chain(names, *objects)))
+            yield names, _lines_of(lines), [[found.get(name, "") for name in names] for found in objects]
 
 
-def _object(path: Path, number: int, text: str) -> dict[str, Any]:
+def _object(path: Path, number: int, text: str) -> dict[str, str]:
+    """One line's texts by column, those that are needed at least."""
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise VoteFileError(f"{path}, line {number}: not JSON: {error}") from error
     if not isinstance(found, dict):
         raise VoteFileError(f"{path}, line {number}: expected an object with {', '.join(COLUMNS)}")
-    return found
+    for name in COLUMNS:
+        if name not in found:
+            raise VoteFileError(f"{path}, line {number}: {name!r} is missing; needed: {', '.join(COLUMNS)}")
+    if "\\u" in text and (wrong := _unwritable(found)):
+        raise VoteFileError(f"{path}, line {number}: {wrong} holds half a character; write it whole")
+    return {name: _text_at(path, number, name, value) for name, value in found.items()}
+
+
+def _unwritable(found: dict[str, object]) -> str:
+    """The escaped column whose name or value is no text that could be written, "" for none."""
+    for name, value in found.items():
+        try:
+            json.dumps({name: value}, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return ascii(name)
+    return ""
+
+
+def _text_at(path: Path, line: int, name: str, value: object) -> str:
+    if name == "seats" and isinstance(value, list) and (wrong := [seat for seat in value if "|" in _text(seat)]):
+        raise VoteFileError(f"{path}, line {line}: contestant {wrong[0]!r} has a | in its name, which joins names")
+    return _text(value)
 
 
 def _text(value: object) -> str:
+    """A value of JSON or Parquet as a CSV would have it; an integer stays one where a column of floats holds it."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, list):
-        return "|".join(map(str, value))
+        return "|".join(map(_text, value))
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, float):
+        return "" if math.isnan(value) else str(int(value)) if abs(value) < EXACT and value % 1 == 0 else repr(value)
     return "" if value is None else str(value)
 
 
+def _undecoded(path: Path) -> int:
+    """The first line that is not UTF-8. Text is decoded in blocks, which know no lines."""
+    with path.open("rb") as file:
+        return next(
+            number for number, line in enumerate(file, start=1) if line != line.decode(errors="ignore").encode()
+        )
+
+
 def _parquet(path: Path) -> Iterator[Chunk]:
-    parquet = _pyarrow("pyarrow.parquet")
+    parquet, invalid = _pyarrow("pyarrow.parquet"), _pyarrow("pyarrow").ArrowInvalid
     try:
         file = parquet.ParquetFile(path)
-    except _pyarrow("pyarrow").ArrowInvalid as error:
+    except invalid as error:
         raise VoteFileError(f"{path}: not a Parquet file: {error}") from error
     names = file.schema_arrow.names
-    yield names, 1, []
+    yield names, [1], []
     line = 1
     for batch in file.iter_batches(CHUNK):
-        yield names, line, Columns([_moment(value) for value in column.to_pylist()] for column in batch.columns)
+        values = zip(names, (_values(path, line, column) for column in batch.columns), strict=True)
+        texts = Columns(
+            [_text_at(path, line + at, name, one) for at, one in enumerate(column)] for name, column in values
+        )
+        yield names, range(line, line + batch.num_rows), texts
         line += batch.num_rows
 
 
-def _moment(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else _text(value)
+def _values(path: Path, line: int, column: Any) -> list[object]:
+    try:
+        return list(column.to_pylist())
+    except ValueError as error:  # text that is not UTF-8, nanoseconds
+        raise VoteFileError(f"{path}: rows from {line} on cannot be read: {error}") from error
 
 
 def _pyarrow(module: str) -> ModuleType:

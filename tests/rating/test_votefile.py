@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import sys
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -99,6 +100,8 @@ def test_taking_some_votes_keeps_the_codes(tmp_path: Path) -> None:
         (0, "seats", "anna|anna", "line 2: contestant 'anna' is seated twice"),
         (1, "seats", "bert", "line 3: seats is 'bert': a vote compares at least two contestants"),
         (1, "seats", "", "line 3: seats is ''"),
+        (1, "seats", "bert| anna", "line 3: seats is 'bert| anna': a contestant's name starts or ends with a blank"),
+        (1, "seats", "bert|\u3000", "line 3: seats is 'bert|\\u3000'"),
         (1, "seats", "bert||anna", "line 3: seats is 'bert||anna': a contestant has no name"),
         (1, "outcome", "left", "line 3: outcome 'left': expected a seat number"),
         (1, "outcome", "3", "line 3: outcome '3': there is no seat 3, only 1 to 2"),
@@ -109,6 +112,13 @@ def test_taking_some_votes_keeps_the_codes(tmp_path: Path) -> None:
         (4, "created_at", "NaTZ", "line 6: created_at is 'NaTZ'"),
         (4, "created_at", "inf", "line 6: created_at is 'inf'"),
         (4, "created_at", "", "line 6: created_at is ''"),
+        (4, "created_at", "1_000", "line 6: created_at is '1_000'"),
+        (4, "created_at", "١٧٠٤٠٦٧٢٠٠", "line 6: created_at is '١٧"),
+        (4, "created_at", "1e308", "line 6: created_at is '1e308'"),
+        (4, "created_at", "1704067200000", "line 6: created_at is '1704067200000'"),
+        (4, "created_at", "17040630000000", "line 6: created_at is '17040630000000'"),
+        (4, "created_at", "0000-12-31T23:59:59Z", "line 6: created_at is '0000"),
+        (4, "created_at", "9999-12-31T23:59:59-01:00", "line 6: created_at is '9999"),
         (4, "created_at", "yesterday", "line 6: created_at is 'yesterday'"),
         (4, "vote", "2", "line 6: vote '2' occurs a second time"),
         (4, "vote", "", "line 6: vote is empty"),
@@ -150,9 +160,9 @@ def test_a_row_of_another_length_is_named(tmp_path: Path) -> None:
     [
         ("votes.txt", b"", "the ending must be .csv, .jsonl or .parquet"),
         ("votes.csv", b"", "line 1: there is no column 'vote'"),
-        ("votes.csv", b"\xff\xfe\x00", "cannot be read"),
+        ("votes.csv", b"\xff\xfe\x00", "line 1: not UTF-8"),
         ("votes.csv", b'vote,created_at\n"open', "line 1: there is no column 'poll'"),
-        ("votes.jsonl", b"{}\n", "line 1: there is no column 'vote'"),
+        ("votes.jsonl", b"{}\n", "line 1: 'vote' is missing; needed: vote, created_at"),
         ("votes.jsonl", b"[1]\n", "line 1: expected an object"),
         ("votes.jsonl", b"{oops\n", "line 1: not JSON"),
         ("votes.parquet", b"PAR1 but no", "not a Parquet file"),
@@ -190,6 +200,90 @@ def test_jsonl_takes_seats_as_a_list_and_keys_in_any_order(tmp_path: Path) -> No
         read_votes(path)
 
 
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"seats": ["anna|x", "bert"]}, r"line 2: contestant 'anna|x' has a | in its name"),
+        ({"seats": ["anna", None]}, "line 2: seats is 'anna|': a contestant has no name"),
+        ({"seats": ["anna", "bert "]}, "line 2: seats is 'anna|bert ': a contestant's name starts or ends"),
+        ({"seats": ["anna", "b\ud800"]}, "line 2: 'seats' holds half a character"),
+        ({"vote": "\ud83d"}, "line 2: 'vote' holds half a character"),
+        ({"\ud800": 1}, r"line 2: '\ud800' holds half a character"),
+    ],
+)
+def test_a_wrong_jsonl_value_is_named_with_its_line(tmp_path: Path, change: dict, complaint: str) -> None:
+    good, other = (dict(zip(COLUMNS, row, strict=True)) for row in ROWS[:2])
+    path = tmp_path / "votes.jsonl"
+    path.write_text(json.dumps(good) + "\n" + json.dumps(other | change) + "\n")
+    with pytest.raises(VoteFileError) as error:
+        read_votes(path)
+    assert f"{path}, {complaint}" in str(error.value)
+
+
+def test_whole_escaped_characters_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "votes.jsonl"
+    vote = dict(zip(COLUMNS, ROWS[0], strict=True)) | {"seats": ["anna", "b\N{ROCKET}"]}
+    path.write_text("\ufeff" + json.dumps(vote, ensure_ascii=True))
+    assert read_votes(path).contestants == ("anna", "b\N{ROCKET}")
+
+
+@pytest.mark.parametrize("line", [2, 3000])
+@pytest.mark.parametrize("name", ["votes.csv", "votes.jsonl"])
+def test_the_line_that_is_not_utf8_is_named(tmp_path: Path, name: str, line: int) -> None:
+    rows = [[str(at), *ROWS[0][1:]] for at in range(3000)]
+    good = written(tmp_path / "good.csv", rows)
+    write_votes(tmp_path / name, read_votes(good))
+    lines = (tmp_path / name).read_bytes().split(b"\n")
+    lines[line - 1] = lines[line - 1].replace(b"anna", b"\xe4nna")
+    (tmp_path / name).write_bytes(b"\n".join(lines))
+    with pytest.raises(VoteFileError, match=f"{name}, line {line}: not UTF-8"):
+        read_votes(tmp_path / name)
+
+
+def test_parquet_of_other_types_is_read_as_its_texts(tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns = {
+        "vote": [1, 2],
+        "created_at": [datetime(2026, 1, 31, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)],
+        "poll": ["duel", "duel"],
+        "prompt": ["", None],
+        "voter": [7.0, math.nan],
+        "seats": [["a", "b"], ["b", "a"]],
+        "outcome": [1.0, 2.0],
+        "weight": [0.5, 2.0],
+    }
+    parquet.write_table(arrow.table(columns), tmp_path / "votes.parquet")
+    votes = read_votes(tmp_path / "votes.parquet")
+    assert votes.ranks.tolist() == [[0, 1], [1, 0]]
+    assert votes.times[1] - votes.times[0] == 86400.0
+    assert (votes.voters, votes.voter.tolist()) == (("7",), [0, -1])
+    assert votes.extra == {"weight": ["0.5", "2"]}
+    parquet.write_table(arrow.table(columns | {"seats": [["a", "b"], ["b", "a|x"]]}), tmp_path / "votes.parquet")
+    with pytest.raises(VoteFileError, match=r"line 2: contestant 'a\|x' has a \| in its name"):
+        read_votes(tmp_path / "votes.parquet")
+
+
+def test_a_file_is_not_written_into_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    votes = read_votes(written(tmp_path / "votes.csv", ROWS))
+    with pytest.raises(VoteFileError, match=r"there is no folder .*nowhere; make it first"):
+        write_votes(tmp_path / "nowhere" / "votes.csv", votes)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-01-31 12:00:00.25", 1769860800.25),
+        ("2026-01-31T21:00:00+09:00", 1769860800.0),
+        ("2026-01-31", 1769817600.0),
+        ("1704067200.123456", 1704067200.123456),
+        ("2026", 2026.0),
+    ],
+)
+@pytest.mark.parametrize("before", [[], ["2026-01-31T12:00:00"]])
+def test_what_is_read_at_once_means_the_same_alone(before: list[str], text: str, seconds: float) -> None:
+    assert Collector("here")._moments([*before, text])[-1] == seconds
+
+
 def test_without_pyarrow_parquet_says_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     (tmp_path / "votes.parquet").write_bytes(b"")
@@ -207,5 +301,5 @@ def test_a_moment_reads_alike_in_every_form(moment: datetime) -> None:
     rows = [tuple([str(at), form, *ROWS[0][2:]]) for at, form in enumerate(forms)]
     for some in (rows, rows[:1], rows[1:2]):
         collector = Collector("here")
-        collector.add(list(COLUMNS), 2, some)
+        collector.add(list(COLUMNS), range(2, 2 + len(some)), some)
         assert collector.votes().times == pytest.approx([seconds] * len(some), abs=1e-6)
