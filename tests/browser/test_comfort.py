@@ -8,8 +8,6 @@ from playwright.sync_api import Page, expect
 from tests.browser.arena_site import Arena
 
 pytestmark = pytest.mark.browser
-FROM_CACHE = """() => performance.getEntriesByType("resource")
-  .filter((entry) => entry.name.includes("/images/")).map((entry) => entry.transferSize)"""
 
 
 def test_images_are_enlarged_and_put_back_by_keyboard(arena: Arena) -> None:
@@ -46,14 +44,61 @@ def test_without_javascript_enlarging_is_a_link_to_the_image(arena: Arena) -> No
 def test_the_next_matchup_is_there_already(arena: Arena, kind: str) -> None:
     with arena.window() as page:
         page.goto(f"/polls/{kind}/")
+        first = ticket(page)
         seats = page.locator(".seat").count()
         page.keyboard.press("1")
         expect(page.locator("[data-next][data-ready]")).to_have_attribute("data-ready", str(seats))
         assert "secret-run" not in page.content()
+        loads: list[str] = []
+        page.on("request", lambda request: loads.append(request.resource_type))
         page.keyboard.press("n")
         expect(page).to_have_url(re.compile(f"/polls/{kind}/"))
-        page.wait_for_load_state()
-        assert page.evaluate(FROM_CACHE) == [0] * seats
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Which image")
+        assert page.evaluate("[...document.querySelectorAll('.seat img')].every(image => image.complete)")
+        shown = ticket(page)
+        assert shown != first
+        page.wait_for_load_state("networkidle")
+        assert not {"document", "image"} & set(loads)
+        assert loads.count("fetch") == 1, "the message that it is looked at"
+        assert ticket(page) == shown
+        page.reload()
+        assert ticket(page) == shown
+        page.keyboard.press("2")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Recorded")
+        assert arena.votes(page) == ["1", "2"]
+
+
+def test_a_matchup_answered_elsewhere_meanwhile_is_not_shown(arena: Arena) -> None:
+    with arena.window() as page:
+        page.goto("/polls/duel/")
+        page.keyboard.press("1")
+        page.locator("[data-next][data-ready]").wait_for()
+        other = page.context.new_page()
+        other.goto("/polls/duel/")
+        stale = ticket(other)
+        other.keyboard.press("1")
+        expect(other.get_by_role("heading", level=1)).to_contain_text("Recorded")
+        page.bring_to_front()
+        page.keyboard.press("n")
+        expect(page.locator("input[name=ticket]").first).not_to_have_value(stale)
+
+
+def test_back_never_shows_an_answered_matchup(arena: Arena) -> None:
+    with arena.window() as page:
+        page.goto("/polls/duel/")
+        first = ticket(page)
+        page.keyboard.press("1")
+        page.locator("[data-next][data-ready]").wait_for()
+        page.keyboard.press("n")
+        expect(page.locator("input[name=ticket]").first).not_to_have_value(first)
+        page.go_back()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Recorded")
+        page.go_back()
+        expect(page.locator("input[name=ticket]").first).not_to_have_value(first)
+
+
+def ticket(page: Page) -> str:
+    return page.locator("input[name=ticket]").first.input_value()
 
 
 def test_keys_are_chosen_refused_when_shared_and_put_back(arena: Arena) -> None:

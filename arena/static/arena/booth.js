@@ -4,156 +4,195 @@
   const one = (selector) => document.querySelector(selector);
   const all = (selector) => [...document.querySelectorAll(selector)];
 
-  // A page brought back from memory shows a matchup that may be answered already.
+  // A page brought back from memory, or left for the next matchup, may be answered already.
   window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+  window.addEventListener("popstate", () => location.reload());
 
-  // One answer a matchup, however fast the keys are.
-  let sent = false;
-  all("form[data-answer]").forEach((form) => form.addEventListener("submit", (event) => {
-    if (sent) event.preventDefault();
-    sent = true;
-  }));
+  // Everything below belongs to one page; the next matchup brings its own and ends these listeners.
+  let turned = new AbortController();
+  const start = () => {
+    turned.abort();
+    turned = new AbortController();
+    const { signal } = turned;
 
-  // Keys: an element with data-keys="1 ArrowLeft" is clicked by either. A dialog keeps its keys to itself.
-  const typing = "input, textarea, select";
-  const native = "a, button, summary";
-  const dialog = one("[data-zoom-dialog]");
-  const name = (event) => event.key === " " ? "Space" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.isComposing) return;
-    if (dialog?.open || event.target.closest(typing)) return;
-    const key = name(event);
-    const focused = event.target.closest(native);
-    if (key === "Enter" && focused || key === "Space" && focused && focused.tagName !== "A") return;
-    if (dialog && key === dialog.dataset.zoomKeys) return enlarge(event);
-    const target = all("[data-keys]").find((item) => item.dataset.keys.split(" ").includes(key) && item.checkVisibility());
-    if (!target) return;
-    event.preventDefault();
-    target.click();
-  });
-
-  // Enlarging: every image of the matchup, one after another, in full resolution if wanted.
-  const links = all("[data-zoom]");
-  let at = 0;
-  const show = (index) => {
-    at = (index + links.length) % links.length;
-    const image = one("[data-zoom-image]");
-    image.src = links[at].href;
-    image.alt = one("[data-zoom-name]").textContent = links[at].dataset.zoom;
-    image.decode().then(() => {
-      one("[data-zoom-size]").textContent = `${image.naturalWidth} × ${image.naturalHeight}`;
-    }, () => {});
-  };
-  const full = (wanted) => {
-    dialog.classList.toggle("full", wanted);
-    one("[data-zoom-full]").setAttribute("aria-pressed", String(wanted));
-  };
-  const open = (index) => {
-    full(false);
-    show(index);
-    dialog.showModal();
-    one("[data-zoom-close]").focus();
-  };
-  const enlarge = (event) => {
-    event.preventDefault();
-    const seat = event.target.closest(".seat");
-    open(Math.max(0, links.findIndex((link) => seat?.contains(link))));
-  };
-  if (dialog && links.length) {
-    links.forEach((link, index) => link.addEventListener("click", (event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      open(index);
+    // One answer a matchup, however fast the keys are.
+    let sent = false;
+    all("form[data-answer]").forEach((form) => form.addEventListener("submit", (event) => {
+      if (sent) event.preventDefault();
+      sent = true;
     }));
-    dialog.querySelectorAll("[data-zoom-step]").forEach((button) => button.addEventListener("click", () => show(at + Number(button.dataset.zoomStep))));
-    one("[data-zoom-full]").addEventListener("click", () => full(!dialog.classList.contains("full")));
-    one("[data-zoom-image]").addEventListener("click", () => full(!dialog.classList.contains("full")));
-    one("[data-zoom-close]").addEventListener("click", () => dialog.close());
-    dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
-    dialog.addEventListener("close", () => links[at].focus());
-    dialog.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      const panning = dialog.classList.contains("full") && event.target.closest(".zoom-view");
-      if (step && !panning) show(at + step);
-      else if (name(event) === dialog.dataset.zoomKeys) dialog.close();
-      else return;
-      event.preventDefault();
-    });
-  }
 
-  // Ranking: with it open, images are clicked from best to worst instead of picked.
-  const ranking = one("[data-ranking]");
-  if (ranking) {
-    const seats = all("[data-seat]");
-    const selects = [...ranking.querySelectorAll("select")];
-    const said = ranking.querySelector("[data-ranked]");
-    const order = [];
-    const mark = () => seats.forEach((seat, index) => {
-      const badge = seat.querySelector("[data-badge]");
-      badge.textContent = selects[index].value;
-      badge.hidden = !ranking.open || !selects[index].value;
-    });
-    const say = () => { said.textContent = `${said.dataset.text}: ${order.map((index) => index + 1).join(" > ") || "–"}`; };
-    const assign = (index) => {
-      if (selects[index].value) return;
-      selects[index].value = String(selects.filter((select) => select.value).length + 1);
-      order.push(index);
-      mark();
-      say();
-      if (order.length === seats.length) ranking.querySelector("form button").focus();
-    };
-    const takeBack = () => {
-      if (!order.length) return;
-      selects[order.pop()].value = "";
-      mark();
-      say();
-    };
-    seats.forEach((seat, index) => seat.addEventListener("click", (event) => {
-      if (!ranking.open) return;
-      event.preventDefault();
-      assign(index);
-    }));
-    selects.forEach((select) => select.addEventListener("change", mark));
-    ranking.addEventListener("toggle", mark);
+    // Keys: an element with data-keys="1 ArrowLeft" is clicked by either. A dialog keeps its keys to itself.
+    const typing = "input, textarea, select";
+    const native = "a, button, summary";
+    const dialog = one("[data-zoom-dialog]");
+    const name = (event) => event.key === " " ? "Space" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Backspace" && ranking.open && !dialog?.open && !event.target.closest(typing)) takeBack();
-    });
-    mark();
-  }
+      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.isComposing) return;
+      if (dialog?.open || event.target.closest(typing)) return;
+      const key = name(event);
+      const focused = event.target.closest(native);
+      if (key === "Enter" && focused || key === "Space" && focused && focused.tagName !== "A") return;
+      if (dialog && key === dialog.dataset.zoomKeys) return enlarge(event);
+      const target = all("[data-keys]").find((item) => item.dataset.keys.split(" ").includes(key) && item.checkVisibility());
+      if (!target) return;
+      event.preventDefault();
+      target.click();
+    }, { signal });
 
-  // While this matchup is looked at, the next one is chosen and its images are fetched; they tell nothing about anybody.
-  const next = one("[data-next]");
-  const preload = async () => {
-    try {
-      const answer = await fetch(next.href, { headers: { Accept: "text/html", Purpose: "prefetch" } });
-      if (!answer.ok) return;
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const images = [...page.querySelectorAll(".seats img, .references img")].map((image) => image.getAttribute("src"));
-      await Promise.all(images.map((path) => fetch(path)));
-      next.dataset.ready = String(images.length);
-    } catch { /* it is loaded when it is opened */ }
-  };
-  if (next) window.addEventListener("load", preload);
-
-  // A typed prompt on its way.
-  const rendering = one("[data-state-url]");
-  if (rendering) {
-    const note = one("[data-note]");
-    const look = async () => {
-      try {
-        const state = await (await fetch(rendering.dataset.stateUrl)).json();
-        if (state.state !== "queued" && state.state !== "rendering") return location.reload();
-        one("[data-rendered]").textContent = state.rendered;
-        one("#rendered").value = state.rendered;
-        one("[data-seconds]").textContent = state.seconds;
-        const text = note.dataset[state.state];
-        if (note.textContent !== text) note.textContent = text;
-      } catch { /* the server is away for a moment: look again */ }
-      setTimeout(look, 500);
+    // Enlarging: every image of the matchup, one after another, in full resolution if wanted.
+    const links = all("[data-zoom]");
+    let at = 0;
+    const show = (index) => {
+      at = (index + links.length) % links.length;
+      const image = one("[data-zoom-image]");
+      image.src = links[at].href;
+      image.alt = one("[data-zoom-name]").textContent = links[at].dataset.zoom;
+      image.decode().then(() => {
+        one("[data-zoom-size]").textContent = `${image.naturalWidth} × ${image.naturalHeight}`;
+      }, () => {});
     };
-    setTimeout(look, 500);
-  }
+    const full = (wanted) => {
+      dialog.classList.toggle("full", wanted);
+      one("[data-zoom-full]").setAttribute("aria-pressed", String(wanted));
+    };
+    const open = (index) => {
+      full(false);
+      show(index);
+      dialog.showModal();
+      one("[data-zoom-close]").focus();
+    };
+    const enlarge = (event) => {
+      event.preventDefault();
+      const seat = event.target.closest(".seat");
+      open(Math.max(0, links.findIndex((link) => seat?.contains(link))));
+    };
+    if (dialog && links.length) {
+      links.forEach((link, index) => link.addEventListener("click", (event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+        event.preventDefault();
+        open(index);
+      }));
+      dialog.querySelectorAll("[data-zoom-step]").forEach((button) => button.addEventListener("click", () => show(at + Number(button.dataset.zoomStep))));
+      one("[data-zoom-full]").addEventListener("click", () => full(!dialog.classList.contains("full")));
+      one("[data-zoom-image]").addEventListener("click", () => full(!dialog.classList.contains("full")));
+      one("[data-zoom-close]").addEventListener("click", () => dialog.close());
+      dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+      dialog.addEventListener("close", () => links[at].focus());
+      dialog.addEventListener("keydown", (event) => {
+        const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+        const panning = dialog.classList.contains("full") && event.target.closest(".zoom-view");
+        if (step && !panning) show(at + step);
+        else if (name(event) === dialog.dataset.zoomKeys) dialog.close();
+        else return;
+        event.preventDefault();
+      });
+    }
 
-  // Nothing to show yet: look again, but never while somebody types.
-  if (one("[data-look-again]")) setInterval(() => { if (!document.activeElement?.closest(typing)) location.reload(); }, 5000);
+    // Ranking: with it open, images are clicked from best to worst instead of picked.
+    const ranking = one("[data-ranking]");
+    if (ranking) {
+      const seats = all("[data-seat]");
+      const selects = [...ranking.querySelectorAll("select")];
+      const said = ranking.querySelector("[data-ranked]");
+      const order = [];
+      const mark = () => seats.forEach((seat, index) => {
+        const badge = seat.querySelector("[data-badge]");
+        badge.textContent = selects[index].value;
+        badge.hidden = !ranking.open || !selects[index].value;
+      });
+      const say = () => { said.textContent = `${said.dataset.text}: ${order.map((index) => index + 1).join(" > ") || "–"}`; };
+      const assign = (index) => {
+        if (selects[index].value) return;
+        selects[index].value = String(selects.filter((select) => select.value).length + 1);
+        order.push(index);
+        mark();
+        say();
+        if (order.length === seats.length) ranking.querySelector("form button").focus();
+      };
+      const takeBack = () => {
+        if (!order.length) return;
+        selects[order.pop()].value = "";
+        mark();
+        say();
+      };
+      seats.forEach((seat, index) => seat.addEventListener("click", (event) => {
+        if (!ranking.open) return;
+        event.preventDefault();
+        assign(index);
+      }));
+      selects.forEach((select) => select.addEventListener("change", mark));
+      ranking.addEventListener("toggle", mark);
+      document.addEventListener("keydown", (event) => {
+        if (event.key === "Backspace" && ranking.open && !dialog?.open && !event.target.closest(typing)) takeBack();
+      }, { signal });
+      mark();
+    }
+
+    // While this matchup is looked at, the next one is chosen and its images are fetched; they tell nothing about anybody.
+    // "Next" then shows it at once, and asks the server again meanwhile: that starts its clock.
+    const next = one("[data-next]");
+    let ahead = null;
+    const parsed = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
+    const ticketOf = (page) => page.querySelector("input[name=ticket]")?.value;
+    const preload = async () => {
+      try {
+        const page = await parsed(await fetch(next.href, { headers: { Accept: "text/html", Purpose: "prefetch" } }));
+        const images = [...page.querySelectorAll(".seats img, .references img")].map((image) => {
+          const copy = new Image();
+          copy.src = image.getAttribute("src");
+          return copy;
+        });
+        await Promise.all(images.map((image) => image.decode()));
+        if (!ticketOf(page)) return;
+        ahead = { page, images };
+        next.dataset.ready = String(images.length);
+      } catch { /* it is loaded when it is opened */ }
+    };
+    const turn = async ({ page }) => {
+      const { href } = next;
+      one("main").replaceWith(document.adoptNode(page.querySelector("main")));
+      document.title = page.title;
+      history.pushState(null, "", href);
+      start();
+      window.scrollTo(0, 0);
+      one("main").focus();
+      try {
+        const fresh = await parsed(await fetch(href, { headers: { Accept: "text/html" } }));
+        if (ticketOf(fresh) !== ticketOf(document)) location.reload();
+      } catch { /* the answer will tell */ }
+    };
+    if (next) {
+      if (document.readyState === "complete") preload();
+      else window.addEventListener("load", preload);
+      next.addEventListener("click", (event) => {
+        if (!ahead || event.ctrlKey || event.metaKey || event.shiftKey) return;
+        event.preventDefault();
+        turn(ahead);
+      });
+    }
+
+    // A typed prompt on its way.
+    const rendering = one("[data-state-url]");
+    if (rendering) {
+      const note = one("[data-note]");
+      const look = async () => {
+        try {
+          const state = await (await fetch(rendering.dataset.stateUrl)).json();
+          if (state.state !== "queued" && state.state !== "rendering") return location.reload();
+          one("[data-rendered]").textContent = state.rendered;
+          one("#rendered").value = state.rendered;
+          one("[data-seconds]").textContent = state.seconds;
+          const text = note.dataset[state.state];
+          if (note.textContent !== text) note.textContent = text;
+        } catch { /* the server is away for a moment: look again */ }
+        setTimeout(look, 500);
+      };
+      setTimeout(look, 500);
+    }
+
+    // Nothing to show yet: look again, but never while somebody types.
+    if (one("[data-look-again]")) setInterval(() => { if (!document.activeElement?.closest(typing)) location.reload(); }, 5000);
+  };
+  start();
 })();
