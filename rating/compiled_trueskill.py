@@ -9,12 +9,13 @@ import math
 
 import numpy as np
 
-from rating import closed_form, gaussian, levels, tree
+from rating import closed_form, gaussian, levels, star, tree
 from rating.compiled_base import as_they_stand, jit, place_seats
 from rating.gaussian import FRACTION_FROM, PEAK, ROOT_HALF
 from rating.votes import PICK, RANKING
 
 TOLERANCE, SWEEPS, REACH = tree.TOLERANCE, tree.SWEEPS, levels.REACH
+PICK_TOLERANCE, PICK_SWEEPS = star.TOLERANCE, star.SWEEPS
 FLOAT_ROWS, INT_ROWS = 12, 5
 GAUSSIAN = (
     "cdf", "pdf", "won", "drawn", "_at_the_edge", "_narrow", "_wide", "win_moments", "draw_moments", "win_site",
@@ -129,15 +130,47 @@ def _learn(count, means, variances, ranks, poll, margins, slopes, beta, prior_dr
 @jit
 def _pick(n, means, variances, beta, floats, ints):
     """rating.star.rate_pick in place."""
-    own, precision, pull, heard = floats[0], floats[1], floats[2], floats[3]
-    first, second, tied, path = ints[0], ints[1], ints[2], ints[3]
-    for i in range(n):
-        own[i] = 1.0 / (variances[i] + beta * beta)
-        precision[i], pull[i] = own[i], own[i] * (means[i] - means[0])
-    for arm in range(n - 1):
-        first[arm], second[arm], tied[arm], path[arm], heard[arm] = 0, arm + 1, 0, arm, 0.0
-    _propagate(n - 1, n - 1, precision, pull, first, second, tied, heard, path, 0.0, 0.0, floats[4:])
-    _skills(n, means, variances, beta, own, precision, pull)
+    up, up_pull, steps, shrinks, losers = floats[0], floats[1], floats[2], floats[3], ints[0]
+    noise, origin, variance = beta * beta, means[0], variances[0]
+    for i in range(1, n):
+        up[i] = up_pull[i] = 0.0
+        place = i - 1
+        while place > 0 and _better(i, losers[place - 1], means, variances):
+            losers[place] = losers[place - 1]
+            place -= 1
+        losers[place] = i
+    own = precision = 1.0 / (variance + noise)
+    pull = 0.0
+    for _ in range(PICK_SWEEPS):
+        before, before_pull = precision, pull
+        for arm in range(n - 1):
+            at = losers[arm]
+            precision -= up[at]
+            pull -= up_pull[at]
+            ahead = 1.0 / precision
+            centre = ahead * pull
+            spread = ahead + variances[at] + noise
+            root = math.sqrt(spread)
+            v, w = _win_moments((centre - (means[at] - origin)) / root)
+            left = spread - w * ahead
+            up[at], up_pull[at] = w / left, (w * centre + v * root) / left
+            precision += up[at]
+            pull += up_pull[at]
+            steps[at], shrinks[at] = v / root, w / spread
+        most = PICK_TOLERANCE * math.sqrt(before)
+        if abs(precision - before) <= PICK_TOLERANCE * before and abs(pull - before_pull) <= most:
+            break
+    told = precision - own
+    share = 1.0 + told * (variance + noise)
+    means[0], variances[0] = origin + variance * pull / share, variance * (1.0 + told * noise) / share
+    for at in range(1, n):
+        means[at] -= variances[at] * steps[at]
+        variances[at] *= 1.0 - variances[at] * shrinks[at]
+
+
+@jit
+def _better(one, other, means, variances):
+    return means[one] > means[other] or (means[one] == means[other] and variances[one] < variances[other])
 
 
 @jit

@@ -185,6 +185,9 @@ class _Board:
         alone = np.count_nonzero(seats >= 0, axis=1) > 2
         if self.system.backend == PACKAGE:
             alone[:] = True
+        if alone.any():
+            # Equals in the order of their names, for the package in that of their seats.
+            columns = (*_placed(seats, ranks, by_name=not self.system.compat), *columns[2:])
         edges = (np.flatnonzero(np.diff(alone)) + 1).tolist()
         for start, stop in pairwise([0, *edges, len(chosen)]):
             if stop > start and alone[start]:
@@ -203,19 +206,17 @@ class _Board:
                 )
 
     def _play_others(self, votes: Iterable[tuple[list[int], list[int], int, int]]) -> None:
-        """Rate votes, each (contestants by seat, ranks, kind, poll)."""
+        """Rate votes, each (contestants from best to worst, their ranks, kind, poll); -1 beyond the last seat."""
         compat = self.system.compat
-        for seats, ranks, kind, poll in votes:
-            # Equals in the order of their names, for the package in that of their seats.
-            placed = [(rank, code) for rank, code in zip(ranks, seats, strict=True) if code >= 0]
-            placed.sort(key=_rank if compat else None)
-            codes, places = [code for _, code in placed], [rank for rank, _ in placed]
+        for codes, places, kind, poll in votes:
+            if codes[-1] < 0:
+                codes = codes[: codes.index(-1)]
             means = [self.mean[code] for code in codes]
             variances = [self.variance[code] + self.drift for code in codes]
             if kind == PICK and len(codes) > 2 and not compat:
                 rated = rate_pick(means, variances, self.system.beta)
             else:
-                rated = self._rate(means, variances, places, poll)
+                rated = self._rate(means, variances, places[: len(codes)], poll)
             for code, (mean, variance) in zip(codes, rated, strict=True):
                 self.mean[code], self.variance[code] = mean, variance
 
@@ -244,8 +245,14 @@ def _duels(seats: NDArray[np.int32], ranks: NDArray[np.int16]) -> tuple[list[int
     return np.where(swapped, other, one).tolist(), np.where(swapped, one, other).tolist(), drawn.tolist()
 
 
-def _rank(placed: tuple[int, int]) -> int:
-    return placed[0]
+def _placed(
+    seats: NDArray[np.int32], ranks: NDArray[np.int16], by_name: bool
+) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
+    """The seats and ranks of each vote from best to worst, equals by name or in the order of the seats."""
+    first = ranks.astype(np.intp) * (seats.max(initial=0) + 1)
+    first[seats < 0] = np.iinfo(np.intp).max
+    order = np.argsort(first + np.where(seats < 0, 0, seats) if by_name else first, axis=1, kind="stable")
+    return np.take_along_axis(seats, order, axis=1), np.take_along_axis(ranks, order, axis=1)
 
 
 def _present(codes: NDArray[np.int32]) -> list[int]:

@@ -4,8 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rating.star import rate_pick
+from rating.tree import propagate, skill_after
 from rating.trueskill import TrueSkillSystem
 from rating.votes import NOBODY, Votes
 
@@ -60,11 +63,27 @@ def test_two_seats_are_a_plain_duel() -> None:
 
 
 def test_the_losers_order_has_no_say() -> None:
-    losers = [(30.0, 2.0), FRESH, (25.0, 1.0), (31.0, 4.0)]
+    losers = [(30.0, 2.0), FRESH, (25.0, 1.0), (31.0, 4.0), (31.0, 3.0)]
     forward, backward = pick((27.0, 5.0), *losers), pick((27.0, 5.0), *losers[::-1])
-    assert forward[0] == pytest.approx(backward[0], abs=1e-9)
-    for one, other in zip(forward[1:], backward[:0:-1], strict=True):
-        assert one == pytest.approx(other, abs=1e-9)
+    assert forward == [backward[0], *backward[:0:-1]]
+
+
+@given(st.lists(st.tuples(st.floats(-40.0, 40.0), st.floats(0.05, 9.0)), min_size=2, max_size=9))
+def test_the_fixed_point_is_that_of_messages_on_any_tree(beliefs: list[tuple[float, float]]) -> None:
+    """rating.tree with a factor for each arm, which passes messages in both directions."""
+    means, variances, arms = [mu for mu, _ in beliefs], [sigma**2 for _, sigma in beliefs], len(beliefs) - 1
+    precision = [1.0 / (variance + BETA**2) for variance in variances]
+    before, pull = precision[:], [weight * mean for weight, mean in zip(precision, means, strict=True)]
+    propagate(precision, pull, [(0, at, False) for at in range(1, arms + 1)], [0.0] * arms, range(arms), 0.0, 0.0)
+    for at, (mean, sd) in enumerate(pick(*beliefs)):
+        told = precision[at] - before[at], pull[at] - precision[at] * means[at]
+        other, variance = skill_after(means[at], variances[at], BETA**2, *told)
+        assert (mean, sd) == (pytest.approx(other, abs=1e-7), pytest.approx(math.sqrt(variance), abs=1e-7))
+
+
+def test_equal_losers_stay_equal() -> None:
+    _, *losers = pick((27.0, 5.0), *[FRESH] * 8)
+    assert losers == [pytest.approx(losers[0], abs=3e-8)] * 8
 
 
 @pytest.mark.parametrize("gap", [1e2, 1e3, 1e6])
