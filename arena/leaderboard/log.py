@@ -8,7 +8,7 @@ from typing import Any
 
 from arena.gallery.models import Contestant
 from arena.polls.models import Seat
-from arena.votes.models import Vote
+from arena.votes.models import Vote, VoteExclusion
 from rating.errors import RatingError
 from rating.game import Game
 from rating.outcomes import Outcome, parse_outcome
@@ -85,6 +85,12 @@ def excluded_numbers(chosen: Slice) -> list[int]:
     """The votes taken off the boards, in order. To be read before the votes: then none of those is missed."""
     votes = Vote.objects.filter(**chosen.filters(), exclusion__isnull=False).order_by("number")
     return list(votes.values_list("number", flat=True))
+
+
+def unverified_count(chosen: Slice, through: int) -> int:
+    """How many of the votes taken off are only under suspicion, among the first `through`."""
+    suspected = VoteExclusion.State.UNVERIFIED
+    return Vote.objects.filter(**chosen.filters(), number__lte=through, exclusion__state=suspected).count()
 
 
 def excluded_hash(excluded: Iterable[int], through: int) -> str:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from arena.gallery.models import Contestant
+from arena.leaderboard.log import Slice, unverified_count
 from arena.leaderboard.models import RatingRun, Standing
 from arena.leaderboard.replay import Folded, folded, refresh, standings
 from arena.polls.models import Enrolment, Poll
@@ -28,7 +29,8 @@ class Head:
     """What a board says about itself.
 
     `state` is "ok", "no-votes", "disconnected" or "all-draws"; in any but the first, rows carry no numbers, and
-    `message` says why. `counted`, `bad`, `skipped` and `excluded` are votes; `log_sha256` names all but the last.
+    `message` says why. `counted`, `bad`, `skipped`, `excluded` and `unverified` are votes; `log_sha256` names all but
+    the last two.
     `order_sd` is how far, on average over contestants, another order of the first `order_votes` votes would move a
     value; None where the metric is not checked for it.
     """
@@ -43,6 +45,7 @@ class Head:
     bad: int
     skipped: int
     excluded: int
+    unverified: int
     log_sha256: str
     order_votes: int
     order_sd: float | None
@@ -113,6 +116,7 @@ def _check_known(what: str, name: str, known: list[str]) -> None:
 def _head(run: RatingRun, now: datetime) -> Head:
     fold = folded(run)
     state, message = _state(run, fold)
+    unverified = unverified_count(Slice(run.poll, run.population), run.through) if fold.excluded else 0
     return Head(
         metric=run.metric,
         poll=run.poll or None,
@@ -123,7 +127,8 @@ def _head(run: RatingRun, now: datetime) -> Head:
         counted=run.counted,
         bad=fold.bad,
         skipped=fold.skipped,
-        excluded=fold.excluded,
+        excluded=fold.excluded - unverified,
+        unverified=unverified,
         log_sha256=run.log_sha256,
         order_votes=fold.order_votes,
         order_sd=fmean(fold.order_sd.values()) if fold.order_sd and state == "ok" else None,

@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 
 from arena.votes import free_prompts
 from arena.votes.hygiene import clean
+from arena.votes.limits import limit_tickets
 from arena.votes.models import FreePrompt, Voter
 from arena.votes.pages import find_poll, refusing
 from arena.votes.refusals import QueueDown, UnknownPrompt
@@ -27,6 +28,7 @@ from arena.votes.voters import current_voter, remember
 def type_prompt(request: HttpRequest, kind: str) -> HttpResponse:
     """Queue a typed prompt and watch it."""
     poll = find_poll(kind)
+    limit_tickets(request, f"/polls/{kind}/")
     text = clean(request.POST.get("prompt", ""), poll)
     voter = current_voter(request) or Voter.objects.create()
     free = free_prompts.take(poll, voter, text, random.SystemRandom())

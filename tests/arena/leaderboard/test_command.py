@@ -52,7 +52,7 @@ def test_the_table_shows_names_as_they_are_and_what_was_counted(log) -> None:
     log.vote("duel", "b [bold]a[/bold]", "skip")
     out, _ = printed("--metric", "elo")
     assert "[bold]a[/bold] epoch 0" in out
-    assert "1 votes counted, 0 both bad, 1 skipped, 0 excluded" in out
+    assert "1 votes counted, 0 both bad, 1 skipped, 0 excluded, 0 unverified" in out
     assert "depends on the order of the votes" in out
 
 

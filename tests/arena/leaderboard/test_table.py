@@ -10,6 +10,7 @@ from django.utils import timezone
 from arena.leaderboard.drawing import chart
 from arena.leaderboard.models import Standing
 from arena.leaderboard.table import Board, Row, UnknownBoardError, board
+from arena.votes.models import VoteExclusion
 from rating.registry import SYSTEMS
 
 every_metric = pytest.mark.parametrize("metric", sorted(SYSTEMS))
@@ -92,6 +93,18 @@ def test_trueskill_rows_carry_the_conservative_score_and_the_interval(log) -> No
     assert first.value == pytest.approx(29.2052 - 3 * 7.19448, abs=1e-3)
     assert (first.low, first.high) == pytest.approx((29.2052 - 1.96 * 7.19448, 29.2052 + 1.96 * 7.19448), abs=1e-3)
     assert second.value == pytest.approx(20.7948 - 3 * 7.19448, abs=1e-3)
+
+
+def test_the_head_tells_votes_under_suspicion_from_those_taken_off(log) -> None:
+    for outcome in "1212":
+        log.vote("duel", "a b", outcome)
+    log.exclude(log.vote("duel", "a b", "1"))
+    VoteExclusion.objects.create(
+        vote=log.vote("duel", "a b", "2"), state=VoteExclusion.State.UNVERIFIED, rule=VoteExclusion.Rule.FAN
+    )
+    head = board("trueskill").head
+    assert (head.counted, head.excluded, head.unverified) == (4, 1, 1)
+    assert (board("trueskill", "fixed").head.excluded, board("trueskill", "fixed").head.unverified) == (0, 0)
 
 
 def test_elo_says_what_the_order_of_the_votes_does(log) -> None:

@@ -98,7 +98,8 @@ def _notes(found: Board) -> str:
     head = found.head
     lines = [
         head.message,
-        f"{head.counted} votes counted, {head.bad} both bad, {head.skipped} skipped, {head.excluded} excluded; "
+        f"{head.counted} votes counted, {head.bad} both bad, {head.skipped} skipped, {head.excluded} excluded, "
+        f"{head.unverified} unverified; "
         f"{head.methodology}; log {head.log_sha256[:12] or 'empty'}",
         "Dim rows are provisional: fewer than 10 votes.",
     ]
