@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rating.star import rate_pick
@@ -68,6 +68,7 @@ def test_the_losers_order_has_no_say() -> None:
     assert forward == [backward[0], *backward[:0:-1]]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-40.0, 40.0), st.floats(0.05, 9.0)), min_size=2, max_size=9))
 def test_the_fixed_point_is_that_of_messages_on_any_tree(beliefs: list[tuple[float, float]]) -> None:
     """rating.tree with a factor for each arm, which passes messages in both directions."""
