@@ -1,6 +1,7 @@
 """Elo (paper, section 5.1): R' = R + K (actual - expected). docs/elo.md tells the choices the paper leaves open."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 from typing import Any, Literal
@@ -114,7 +115,7 @@ def play(ratings: list[float], votes: Votes, k: float) -> Played:
             changes = _play_duels(ratings, seats[:, 0].tolist(), seats[:, 1].tolist(), scores, k)
         else:
             rows = zip(seats.tolist(), run_ranks.tolist(), (votes.kinds[start:stop] == PICK).tolist(), strict=True)
-            changes = [change for row in rows for change in _play_large(ratings, *row, k)]
+            changes = _play_large(ratings, rows, k)
         runs.append((start, stop, changes))
     return Played(placed, runs)
 
@@ -152,15 +153,38 @@ def _play_duels(
     return gains
 
 
-def _play_large(ratings: list[float], row: list[int], ranks: list[int], pick: bool, k: float) -> list[float]:
-    """The changes of one vote. Picking the best compares the winner with each loser and the losers with nobody else."""
-    codes = [code for code in row if code >= 0]
-    half = k / (len(codes) - 1) / 2
+def _play_large(ratings: list[float], votes: Iterable[tuple[list[int], list[int], bool]], k: float) -> list[float]:
+    """The changes of each seat in votes, each (codes from best to worst, -1 beyond, ranks, whether it is a pick).
+
+    Picking the best compares the winner with each loser and the losers with nobody else.
+    """
+    scale, tanh = HALF_NAT, math.tanh
+    changes: list[float] = []
+    changed = changes.append
+    for codes, ranks, pick in votes:
+        if codes[-1] < 0:
+            codes = codes[: codes.index(-1)]
+        half = k / (len(codes) - 1) / 2
+        if not pick:
+            changes += _play_ranking(ratings, codes, ranks, half)
+            continue
+        own, gained, winner = ratings[codes[0]], 0.0, len(changes)
+        changed(0.0)
+        for loser in codes[1:]:
+            opponent = ratings[loser]
+            gain = half - half * tanh(scale * (own - opponent))
+            gained += gain
+            ratings[loser] = opponent - gain
+            changed(-gain)
+        ratings[codes[0]] = own + gained
+        changes[winner] = gained
+    return changes
+
+
+def _play_ranking(ratings: list[float], codes: list[int], ranks: list[int], half: float) -> list[float]:
     before = [ratings[code] for code in codes]
     changes = [0.0] * len(codes)
     for one, two in combinations(range(len(codes)), 2):
-        if pick and one:
-            break
         score = half if ranks[one] < ranks[two] else 0.0
         change = score - half * math.tanh(HALF_NAT * (before[one] - before[two]))
         changes[one] += change

@@ -102,8 +102,20 @@ RATINGS = st.floats(-1e6, 1e6)
 def test_two_seats_are_a_duel_bit_for_bit(one: float, two: float, score: int, k: float) -> None:
     duel, large = [one, two], [one, two]
     gains = _play_duels(duel, [0], [1], [score * k / 2], k)
-    assert _play_large(large, [0, 1, -1], [0, score, -1], False, k) == [gains[0], -gains[0]]
+    assert _play_large(large, [([0, 1, -1], [0, score, -1], False)], k) == [gains[0], -gains[0]]
     assert duel == large
+
+
+@given(ratings=st.lists(RATINGS, min_size=2, max_size=9), k=st.floats(0.1, 100))
+def test_a_pick_is_the_winner_against_each_loser_bit_for_bit(ratings: list[float], k: float) -> None:
+    half, after, changes = k / (len(ratings) - 1) / 2, ratings[:], [0.0] * len(ratings)
+    for loser in range(1, len(ratings)):
+        gain = half - half * math.tanh(math.log(10.0) / 800.0 * (ratings[0] - ratings[loser]))
+        changes[0] += gain
+        changes[loser] -= gain
+    seats, ranks = [*range(len(ratings)), -1], [0, *[1] * (len(ratings) - 1), -1]
+    assert _play_large(after, [(seats, ranks, True)], k) == changes
+    assert after == [rating + change for rating, change in zip(ratings, changes, strict=True)]
 
 
 def test_runs_of_duels_and_larger_votes_may_alternate() -> None:
