@@ -2,7 +2,13 @@
 
 import sys
 
-from rating.cli import main
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        # Imported in here, as Ctrl-C may come at any time.
+        from rating.cli import main
+
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        code = 128 + 2
+    sys.exit(code)

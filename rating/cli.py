@@ -2,40 +2,51 @@
 
 import argparse
 import importlib
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rating.errors import RatingError
-from rating.printing import FORMATS
 
 FAILED = 1
+FORMATS = ("table", "json", "csv")
 SYSTEMS = ("elo", "trueskill", "trueskill2", "joint")
 CLUSTERS = ("voter", "prompt", "both", "none")
+# Beyond these, sums of squares leave what a float can hold or tell apart.
+SMALL, LARGE = 1e-6, 1e9
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code: 0 done, 1 refused or no ratings possible (said on stderr)."""
-    options = _parser().parse_args(arguments)
-    module = importlib.import_module(COMMANDS[options.verb][0])
-    try:
-        code: int = module.run(options)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; nothing may be flushed into the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    options = _parsed(arguments)
+    if sys.stdout is None:
+        print("error: the standard output is closed; send it somewhere", file=sys.stderr)
         return FAILED
+    try:
+        code: int = importlib.import_module(COMMANDS[options.verb][0]).run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = FAILED  # whoever read our output has seen enough
+    except UnicodeEncodeError as error:
+        print(f"error: {error.encoding} cannot show {error.object[error.start]!a}; set PYTHONUTF8=1", file=sys.stderr)
+        code = FAILED
     except (RatingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 128 + 2
+        code = FAILED
+    _flush()
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _flush() -> None:
+    """Leave nothing behind that would fail at exit: what cannot be written is dropped."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m rating", description="Ratings of a vote file, and how sure they are."
     )
@@ -45,9 +56,13 @@ def _parser() -> argparse.ArgumentParser:
         options.add_argument("file", type=Path, metavar="FILE", help="votes: .csv, .jsonl or .parquet")
         options.add_argument("--format", choices=FORMATS, default="table")
         options.add_argument("--poll", help="only votes of this poll")
-        options.add_argument("--seed", type=_natural, default=0, help="of everything random (default 0)")
+        options.add_argument("--seed", type=_whole(0), default=0, help="of everything random (default 0)")
         add_options(options)
-    return parser
+    if not arguments or arguments[0] not in COMMANDS:
+        return parser.parse_args(arguments)
+    # The command's own parser can read names that stand after options, which a parser of commands cannot.
+    verb = argparse.Namespace(verb=arguments[0])
+    return verbs.choices[arguments[0]].parse_intermixed_args(arguments[1:], verb)
 
 
 def _fit_options(parser: argparse.ArgumentParser) -> None:
@@ -67,9 +82,7 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _order_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--permutations", type=_at_least(2), default=100, help="random orders of the votes (default 100)"
-    )
+    parser.add_argument("--permutations", type=_whole(2), default=100, help="random orders of the votes (default 100)")
     _system_options(parser, "elo")
 
 
@@ -81,9 +94,11 @@ def _next_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--answer", choices=("pick", "ranking"), default="pick", help="what a voter of more than two seats is asked"
     )
-    parser.add_argument("--count", type=_at_least(1), default=5, help="how many matchups (default 5)")
-    parser.add_argument("--gpu-seconds", type=_positive, default=0.0, help="to render one image that is not cached")
-    parser.add_argument("--voter-seconds", type=_positive, default=1.0, help="a vote takes")
+    parser.add_argument("--count", type=_whole(1), default=5, help="how many matchups (default 5)")
+    parser.add_argument(
+        "--gpu-seconds", type=_within(0, LARGE), default=0.0, help="to render one image that is not cached"
+    )
+    parser.add_argument("--voter-seconds", type=_within(SMALL, LARGE), default=1.0, help="a vote takes")
     parser.add_argument(
         "--cached", metavar="CONTESTANT", nargs="*", default=[], help="contestants whose images are rendered already"
     )
@@ -92,10 +107,10 @@ def _next_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _simulate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--repeats", type=_whole(1), default=20, help="votes are drawn anew so many times (default 20)")
     parser.add_argument(
-        "--repeats", type=_at_least(1), default=20, help="votes are drawn anew so many times (default 20)"
+        "--taste", type=_within(0, 100), default=0.0, help="sd of a voter's own taste, in nat (default 0)"
     )
-    parser.add_argument("--taste", type=_positive, default=0.0, help="sd of a voter's own taste, in nat (default 0)")
     parser.add_argument("--write", type=Path, metavar="VOTES", help="write one simulated vote file and stop")
     _system_options(parser, "joint")
     _uncertainty_options(parser)
@@ -105,19 +120,24 @@ def _system_options(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("--system", choices=SYSTEMS, default=default, help=f"default {default}")
     parser.add_argument("--compiled", action="store_true", help="elo, trueskill: for millions of votes (extra fast)")
     elo = parser.add_argument_group("elo")
-    elo.add_argument("--k", type=_positive, default=32.0, help="step (default 32)")
-    elo.add_argument("--initial", type=_number, default=1500.0, help="first rating (default 1500)")
+    elo.add_argument("--k", type=_within(SMALL, LARGE), default=32.0, help="step (default 32)")
+    elo.add_argument("--initial", type=_within(-LARGE, LARGE), default=1500.0, help="first rating (default 1500)")
     elo.add_argument("--clock", choices=("votes", "wall"), default="votes", help="of the average (default votes)")
-    elo.add_argument("--window", type=_positive, help="votes or seconds averaged over (default: the last half)")
-    elo.add_argument(
-        "--half-life", type=_positive, help="average with weights that halve every so many votes or seconds"
+    span = elo.add_mutually_exclusive_group()
+    span.add_argument(
+        "--window", type=_within(SMALL, LARGE), help="votes or seconds averaged over (default: the last half)"
+    )
+    span.add_argument(
+        "--half-life",
+        type=_within(SMALL, LARGE),
+        help="average with weights that halve every so many votes or seconds",
     )
     trueskill = parser.add_argument_group("trueskill, trueskill2")
-    trueskill.add_argument("--mu", type=_number, default=25.0)
-    trueskill.add_argument("--sigma", type=_positive, default=25 / 3)
-    trueskill.add_argument("--beta", type=_positive, default=25 / 6)
-    trueskill.add_argument("--tau", type=_positive, help="drift per vote; default 0, as checkpoints are frozen")
-    trueskill.add_argument("--draw-probability", type=_share, help="default: learned for each poll")
+    trueskill.add_argument("--mu", type=_within(-LARGE, LARGE), default=25.0)
+    trueskill.add_argument("--sigma", type=_within(SMALL, LARGE), default=25 / 3)
+    trueskill.add_argument("--beta", type=_within(SMALL, LARGE), default=25 / 6)
+    trueskill.add_argument("--tau", type=_within(0, LARGE), help="drift per vote; default 0, as checkpoints are frozen")
+    trueskill.add_argument("--draw-probability", type=_within(0, 0.9999), help="default: learned for each poll")
     trueskill.add_argument("--compat", action="store_true", help="rate as the trueskill package does")
     trueskill.add_argument(
         "--lineage", type=Path, metavar="CSV", help="contestant,run,epoch: epochs of a run walk (trueskill2)"
@@ -132,47 +152,27 @@ def _uncertainty_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cluster", choices=CLUSTERS, default="voter", help="what votes are not independent within (default voter)"
     )
-    parser.add_argument("--bootstrap", type=_natural, default=0, help="joint: intervals from so many resamples")
-    parser.add_argument("--level", type=_inside, default=0.95, help="of the intervals (default 0.95)")
+    parser.add_argument(
+        "--bootstrap", type=_whole(50, also=0), default=0, help="joint: intervals from so many resamples, 50 at least"
+    )
+    parser.add_argument("--level", type=_within(1e-4, 0.9999), default=0.95, help="of the intervals (default 0.95)")
 
 
-def _number(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
-    return value
+def _within(low: float, high: float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not within {low:g} to {high:g}")
+        return value
+
+    return number
 
 
-def _positive(text: str) -> float:
-    value = _number(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return value
-
-
-def _share(text: str) -> float:
-    value = _number(text)
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not in [0, 1)")
-    return value
-
-
-def _inside(text: str) -> float:
-    value = _number(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
-
-
-def _natural(text: str) -> int:
-    return _at_least(0)(text)
-
-
-def _at_least(least: int) -> Callable[[str], int]:
+def _whole(low: int, also: int | None = None) -> Callable[[str], int]:
     def number(text: str) -> int:
         value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{text} is below {least}")
+        if value < low and value != also:
+            raise argparse.ArgumentTypeError(f"{text} is below {low}")
         return value
 
     return number

@@ -8,11 +8,12 @@ import numpy as np
 
 from rating import student
 from rating.beliefs import ELO_PER_NAT
-from rating.cli_fit import fit_options, votes_of
+from rating.cli_fit import fit_options, say, votes_of
 from rating.comparison import Comparison, compare
 from rating.covariance import clustered_covariance
 from rating.errors import RatingError, UnknownContestantError
 from rating.fitting import Beliefs, FitOptions, beliefs
+from rating.graph import vote_state
 from rating.joint import fit_joint
 from rating.printing import Row, print_rows
 from rating.ranks import difference_sd
@@ -27,7 +28,8 @@ def run(options: Namespace) -> int:
     Raises UnknownContestantError, RatingError for one name alone or a pair of the same, StateError where the votes
     determine no rating.
     """
-    votes, chosen = votes_of(options), fit_options(options)
+    votes = votes_of(options)
+    chosen = fit_options(options, votes)
     if options.reference is not None:
         rows, note = _against(votes, chosen, options.contestants, options.reference)
     else:
@@ -46,6 +48,7 @@ def _pairs(votes: Votes, options: FitOptions, names: list[str]) -> tuple[list[Ro
     pairs = list(combinations(names or _rated(votes), 2))
     if options.system != "joint":
         found = beliefs(votes, options)
+        say(vote_state(votes))
         return [_believed(found, options, a, b) for a, b in pairs], ""
     fit = fit_joint(votes, ties=options.ties, left_seat=options.left_seat)
     covariance = clustered_covariance(fit, votes, options.cluster)

@@ -1,6 +1,7 @@
 """`python -m rating fit`: rate every contestant of a vote file."""
 
 import csv
+import re
 import sys
 from argparse import Namespace
 from dataclasses import fields
@@ -9,26 +10,34 @@ from pathlib import Path
 import numpy as np
 from rich.progress import Progress, TextColumn
 
-from rating.errors import VoteFileError
+from rating.errors import SettingError, VoteFileError
 from rating.fitting import FitOptions, rate
+from rating.graph import VoteState
 from rating.printing import print_rows
+from rating.suggest import nearest
 from rating.votefile import read_votes
 from rating.votes import BAD, SKIP, Votes
 
 FAILED = 1
+EPOCH = re.compile(r"-?[0-9]{1,9}")
+NOT_TRUESKILL2 = ("sigma", "tau", "draw_probability", "compat", "backend", "compiled")
 
 
 def run(options: Namespace) -> int:
     """Print the rows; 1 and the reason on stderr where the votes determine no rating."""
     votes = votes_of(options)
-    rated = rate(votes, fit_options(options))
+    rated = rate(votes, fit_options(options, votes))
     print_rows(rated.rows, options.format, sys.stdout, title=_title(options, votes))
     for note in rated.notes if options.format == "table" else ():
         print(note)
-    if rated.state.name != "ok":
-        print(f"{rated.state.name}: {rated.state.message}", file=sys.stderr)
-        return FAILED
-    return 0
+    say(rated.state)
+    return 0 if rated.numbers else FAILED
+
+
+def say(state: VoteState) -> None:
+    """Say on stderr what the votes lack, if they do."""
+    if state.name != "ok":
+        print(f"{state.name}: {state.message}", file=sys.stderr)
 
 
 def votes_of(options: Namespace) -> Votes:
@@ -47,28 +56,47 @@ def votes_of(options: Namespace) -> Votes:
     return votes.take(votes.poll == votes.polls.index(options.poll))
 
 
-def fit_options(options: Namespace) -> FitOptions:
-    """The options of a rating, out of those of the command."""
+def fit_options(options: Namespace, votes: Votes) -> FitOptions:
+    """The options of a rating, out of those of the command.
+
+    Raises VoteFileError for a lineage that cannot be read or names nobody, SettingError for an option without effect.
+    """
     given = {field.name: getattr(options, field.name) for field in fields(FitOptions) if hasattr(options, field.name)}
     given["left_seat"] = not options.no_left_seat
-    given["lineage"] = read_lineage(options.lineage) if options.lineage else {}
+    given["lineage"] = lineage = read_lineage(options.lineage) if options.lineage else {}
+    for name in lineage:
+        if name not in votes.contestants:
+            raise VoteFileError(f"{options.lineage}: no vote names {name!r}{nearest(name, votes.contestants)}")
+    if options.system == "trueskill2":
+        for field in fields(FitOptions):
+            if field.name in NOT_TRUESKILL2 and given[field.name] != field.default:
+                option = "--" + field.name.replace("_", "-")
+                raise SettingError(f"{option} has no effect on trueskill2, which learns its prior; leave it out")
     return FitOptions(**given)
 
 
 def read_lineage(path: Path) -> dict[str, tuple[str, int]]:
     """(run, epoch) by contestant, from a CSV with those three columns. Raises VoteFileError naming the line."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return _lineage(path, csv.DictReader(file, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise VoteFileError(
+            f"{path}: cannot be read: {error}; --lineage needs a CSV with the columns contestant, run, epoch"
+        ) from error
+
+
+def _lineage(path: Path, reader: "csv.DictReader[str]") -> dict[str, tuple[str, int]]:
     lineage: dict[str, tuple[str, int]] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if missing := {"contestant", "run", "epoch"} - set(reader.fieldnames or ()):
-            raise VoteFileError(f"{path}, line 1: there is no column {min(missing)!r}; needed: contestant, run, epoch")
-        for row in reader:
-            try:
-                lineage[row["contestant"]] = (row["run"], int(row["epoch"]))
-            except (TypeError, ValueError):
-                raise VoteFileError(
-                    f"{path}, line {reader.line_num}: epoch is {row['epoch']!r}, not a number"
-                ) from None
+    if missing := {"contestant", "run", "epoch"} - set(reader.fieldnames or ()):
+        raise VoteFileError(f"{path}, line 1: there is no column {min(missing)!r}; needed: contestant, run, epoch")
+    for row in reader:
+        name = row["contestant"]
+        if name in lineage:
+            raise VoteFileError(f"{path}, line {reader.line_num}: contestant {name!r} is named twice")
+        if not EPOCH.fullmatch(row["epoch"] or ""):
+            raise VoteFileError(f"{path}, line {reader.line_num}: epoch is {row['epoch']!r}, not a whole number")
+        lineage[name] = (row["run"], int(row["epoch"]))
     return lineage
 
 

@@ -8,9 +8,10 @@ from statistics import fmean
 import numpy as np
 
 from rating.beliefs import WIDE
-from rating.cli_fit import fit_options, votes_of
+from rating.cli_fit import fit_options, say, votes_of
 from rating.errors import UnknownContestantError
 from rating.fitting import beliefs
+from rating.graph import vote_state
 from rating.joint import fit_joint
 from rating.matchmaking import Costs, Posterior, Question, choose
 from rating.printing import print_rows
@@ -21,7 +22,8 @@ from rating.votes import Votes
 def run(options: Namespace) -> int:
     """Print the matchups, the most valuable first. StateError where the votes determine no rating."""
     votes = votes_of(options)
-    found = beliefs(votes, fit_options(options))
+    found = beliefs(votes, fit_options(options, votes))
+    say(vote_state(votes))
     rated = np.flatnonzero(np.isfinite(found.mean))
     posterior = Posterior(np.nan_to_num(found.mean) * found.nat, np.nan_to_num(found.covariance) * found.nat**2)
     choices = choose(

@@ -10,7 +10,7 @@ import numpy as np
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rating.beliefs import elo_system, trueskill_system
-from rating.cli_fit import fit_options, votes_of
+from rating.cli_fit import fit_options, say, votes_of
 from rating.errors import StateError
 from rating.fitting import FitOptions, beliefs
 from rating.graph import vote_state
@@ -56,10 +56,12 @@ SEQUENTIAL: dict[str, Callable[[FitOptions], RatingSystem]] = {"elo": elo_system
 
 def run(options: Namespace) -> int:
     """Print value, mean and sd over the orders, and ranks. StateError where the votes determine no rating."""
-    votes, chosen = votes_of(options), fit_options(options)
+    votes = votes_of(options)
+    chosen = fit_options(options, votes)
     state = vote_state(votes)
     if state.name not in ("ok", "separated"):
         raise StateError(state.message)
+    say(state)
     system = SEQUENTIAL.get(options.system, WholeFit)(chosen)
     values = system.standings(system.fold(system.start(), votes))
     columns = (TextColumn("rating in other orders"), MofNCompleteColumn(), TimeRemainingColumn())

@@ -12,7 +12,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 
 from rating import student
 from rating.beliefs import ELO_PER_NAT, WIDE
-from rating.cli_fit import fit_options, votes_of
+from rating.cli_fit import fit_options, say, votes_of
 from rating.errors import StateError
 from rating.fitting import Beliefs, FitOptions, beliefs
 from rating.graph import vote_state
@@ -28,10 +28,12 @@ Floats = NDArray[np.float64]
 
 def run(options: Namespace) -> int:
     """Print each contestant's truth, error and coverage over the repeats; or write one simulated file."""
-    votes, chosen = votes_of(options), fit_options(options)
+    votes = votes_of(options)
+    chosen = fit_options(options, votes)
     state = vote_state(votes)
     if state.name not in ("ok", "separated"):
         raise StateError(state.message)
+    say(state)
     # A wide prior keeps the truth finite where votes are separated.
     truth = fit_joint(votes, ties="davidson", left_seat=chosen.left_seat, ridge=WIDE)
     world = replace(fitted_world(truth, votes), taste=options.taste)

@@ -76,7 +76,8 @@ class Beliefs:
 
 @dataclass(frozen=True)
 class Rated:
-    """One row for each contestant with a counted vote, best first; `state` says why where the rows hold no numbers.
+    """One row for each contestant with a counted vote, best first; `state` says why where the rows hold no numbers,
+    and that votes are "separated" where only a prior gave them some.
 
     A row has `contestant`, `value` with its interval `low` to `high`, the simultaneous rank range `rank_low` to
     `rank_high` (1 is the best), `votes`, `wins`, `draws`, `losses`, `tier`, `best_probability`, those of its system,
@@ -86,6 +87,11 @@ class Rated:
     state: VoteState
     rows: list[dict[str, object]]
     notes: tuple[str, ...] = ()
+
+    @property
+    def numbers(self) -> bool:
+        """Whether the rows hold any."""
+        return any(row["value"] is not None for row in self.rows)
 
 
 # By dotted path: a system is imported when it is asked for, and none of them waits for the others' libraries.
@@ -100,7 +106,10 @@ RESAMPLED = "rating.beliefs_resampled.resampled"
 
 def beliefs(votes: Votes, options: FitOptions) -> Beliefs:
     """What the system makes of the counted votes. Raises StateError where they determine no rating by it."""
-    state = vote_state(votes)
+    return _beliefs(votes, options, vote_state(votes))
+
+
+def _beliefs(votes: Votes, options: FitOptions, state: VoteState) -> Beliefs:
     if state.name not in ("ok", "separated"):
         raise StateError(state.message)
     resampled = options.system == "joint" and options.bootstrap > 0
@@ -113,10 +122,10 @@ def rate(votes: Votes, options: FitOptions) -> Rated:
     """Rate every contestant; rows without numbers, and the reason, where the votes determine none."""
     tallies = count({}, votes)
     passing = _passing(votes, options.level)
+    state = vote_state(votes)
     try:
-        found = beliefs(votes, options)
+        found = _beliefs(votes, options, state)
     except StateError as error:
-        state = vote_state(votes)
         if state.name == "ok":
             state = VoteState("separated", str(error))
         return Rated(state, [_unrated(name, tallies[name]) for name in sorted(tallies)])
@@ -131,7 +140,7 @@ def rate(votes: Votes, options: FitOptions) -> Rated:
     ]
     for row in rows:
         row.update(passing.get(str(row["contestant"]), {}))
-    return Rated(VoteState("ok"), rows, found.notes)
+    return Rated(state, rows, found.notes)
 
 
 def _passing(votes: Votes, level: float) -> dict[str, dict[str, float]]:

@@ -1,6 +1,7 @@
 """Rows as a table for people, or as JSON or CSV for programs."""
 
 import csv
+import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -10,20 +11,24 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-FORMATS = ("table", "json", "csv")
 Row = Mapping[str, object]
 
 
 def print_rows(rows: Sequence[Row], form: str, out: TextIO, *, title: str = "") -> None:
-    """Print the rows; columns are the keys of the first. A number that is not finite becomes null (JSON) or empty."""
+    """Print the rows; columns are the keys of the first. A number that is not finite becomes null (JSON) or empty.
+
+    JSON and CSV are written in one piece: what fails leaves no half of them.
+    """
     columns = list(rows[0]) if rows else []
     if form == "json":
-        json.dump([{name: _plain(row[name]) for name in columns} for row in rows], out, indent=1, ensure_ascii=False)
-        out.write("\n")
+        plain = [{name: _plain(row[name]) for name in columns} for row in rows]
+        out.write(json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
     elif form == "csv":
-        writer = csv.writer(out, lineterminator="\n")
+        lines = io.StringIO()
+        writer = csv.writer(lines, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows([_plain(row[name]) for name in columns] for row in rows)
+        out.write(lines.getvalue())
     else:
         _table(columns, rows, title, out)
 

@@ -48,9 +48,9 @@ def rating(*arguments: object) -> Done:
     return Done(code, out.getvalue(), errors.getvalue())
 
 
-def rows(*arguments: object) -> list[dict]:
+def rows(*arguments: object, says: str = "") -> list[dict]:
     done = rating(*arguments, "--format", "json")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr[: len(says) or None]) == (0, says)
     return json.loads(done.stdout)
 
 
@@ -125,10 +125,10 @@ def test_options_reach_the_systems(file: Path) -> None:
 
 def test_few_votes_make_wide_intervals_but_no_wider_than_the_prior(tmp_path: Path) -> None:
     path = written(tmp_path / "votes.csv", "a|b,1", "b|c,1", "a|c,1", "a|b|c|d,2>1=4>3")
-    for row in rows("fit", path, "--system", "trueskill"):
+    for row in rows("fit", path, "--system", "trueskill", says="separated: "):
         assert 1.959964 * row["sigma"] < row["high"] - row["value"] < 1.96 * 25 / 3
     # Elo's K of 32 moves d by nothing; that is no knowledge about d.
-    (newcomer,) = (row for row in rows("fit", path, "--system", "elo") if row["contestant"] == "d")
+    (newcomer,) = (row for row in rows("fit", path, "--system", "elo", says="separated: ") if row["contestant"] == "d")
     assert newcomer["value"] == pytest.approx(1500, abs=1)
     assert newcomer["high"] - newcomer["low"] > 400
 
@@ -194,7 +194,9 @@ def test_separated_votes_are_rated_only_by_systems_with_a_prior(tmp_path: Path) 
     assert done.stderr.startswith("separated: 2 groups")
     assert [row["value"] for row in json.loads(done.stdout)] == [None, None, None]
     for system in ("elo", "trueskill", "trueskill2"):
-        assert rows("fit", path, "--system", system)[0]["contestant"] == "a"
+        assert rows("fit", path, "--system", system, says="separated: 2 groups")[0]["contestant"] == "a"
+    for command in (("compare", path, "a", "b"), ("order", path), ("next", path)):
+        assert rows(*command, "--system", "elo", says="separated: 2 groups")
 
 
 @pytest.mark.parametrize(
@@ -206,6 +208,12 @@ def test_separated_votes_are_rated_only_by_systems_with_a_prior(tmp_path: Path) 
         (("compare", "FILE", "contestant-0", "contestant-0"), "contestant-0"),
         (("compare", "FILE", "contestant-0"), "'contestant-0' alone makes no pair"),
         (("next", "FILE", "--cached", "nobody"), "no vote names 'nobody'"),
+        (("fit", "FILE", "--lineage", "nowhere.csv"), "nowhere.csv: cannot be read"),
+        (("fit", "FILE", "--system", "trueskill2", "--sigma", "8"), "--sigma has no effect on trueskill2"),
+        (("fit", "FILE", "--system", "trueskill2", "--tau", "0.1"), "--tau has no effect on trueskill2"),
+        (("fit", "FILE", "--system", "trueskill2", "--compat"), "--compat has no effect on trueskill2"),
+        (("fit", "FILE", "--system", "trueskill2", "--draw-probability=0"), "--draw-probability has no effect"),
+        (("simulate", "FILE", "--write", "nowhere/votes.csv"), "there is no folder nowhere; make it first"),
     ],
 )
 def test_what_is_refused_is_named(arguments: tuple[str, ...], complaint: str, file: Path) -> None:
@@ -218,6 +226,18 @@ def test_what_is_refused_is_named(arguments: tuple[str, ...], complaint: str, fi
     "option",
     [
         "--k=-1",
+        "--k=0",
+        "--k=1e300",
+        "--sigma=1e-300",
+        "--sigma=1e200",
+        "--beta=0",
+        "--tau=1e200",
+        "--mu=1e308",
+        "--initial=1e300",
+        "--window=0",
+        "--half-life=0",
+        "--level=1e-300",
+        "--bootstrap=1",
         "--k=nan",
         "--sigma=inf",
         "--draw-probability=1",
@@ -231,6 +251,53 @@ def test_wrong_options_are_refused_before_anything_is_read(option: str) -> None:
     done = rating("fit", "nowhere.csv", option)
     assert done.returncode == 2
     assert option.split("=")[0] in done.stderr
+
+
+@pytest.mark.parametrize("sigma", ["1e-6", "1e9"])
+@pytest.mark.parametrize("beta", ["1e-6", "1e9"])
+@pytest.mark.parametrize("more", ["--tau=0", "--tau=1e9", "--mu=-1e9", "--level=0.0001", "--level=0.9999"])
+@pytest.mark.filterwarnings("error")
+def test_options_at_the_ends_of_their_ranges_give_numbers(sigma: str, beta: str, more: str, file: Path) -> None:
+    found = rows("fit", file, "--poll", "fixed", "--sigma", sigma, "--beta", beta, more)
+    assert all(row["low"] <= row["value"] <= row["high"] for row in found)
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        (["contestant-0,a,1", "nobody,a,2"], "lineage.csv: no vote names 'nobody'"),
+        (["contestant-0,a,one"], "lineage.csv, line 2: epoch is 'one', not a whole number"),
+        (["contestant-0,a"], "lineage.csv, line 2: epoch is None"),
+        (["contestant-0,a,1", "contestant-0,a,2"], "lineage.csv, line 3: contestant 'contestant-0' is named twice"),
+        (["contestant-0,\xe4,1"], "lineage.csv: cannot be read"),
+    ],
+)
+def test_a_wrong_lineage_is_refused(lines: list[str], complaint: str, file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "lineage.csv"
+    path.write_text("\n".join(["contestant,run,epoch", *lines]), encoding="latin-1")
+    done = rating("fit", file, "--system", "trueskill2", "--lineage", path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert complaint in done.stderr
+
+
+def test_names_may_stand_after_options(file: Path) -> None:
+    pair = ("contestant-0", "contestant-5")
+    plain = rating("compare", file, *pair, "--format", "csv")
+    assert plain.returncode == 0
+    for command in (
+        (file, "--format", "csv", *pair),
+        ("--format", "csv", file, *pair),
+        (file, pair[0], "--format", "csv", pair[1]),
+    ):
+        assert rating("compare", *command) == plain
+    against = rows("compare", file, "--reference", "contestant-0", "contestant-5", "contestant-4")
+    assert [row["contestant"] for row in against] == ["contestant-5", "contestant-4"]
+
+
+def test_wrong_words_are_wrong_usage(file: Path) -> None:
+    for command in ((), ("rate", file), ("fit",), ("fit", file, "more"), ("fit", file, "--window=2", "--half-life=2")):
+        assert rating(*command).returncode == 2
+    assert rating("fit", "--help").returncode == 0
 
 
 def test_order_shows_what_the_order_does(file: Path) -> None:
@@ -274,6 +341,42 @@ def test_it_is_a_program_of_its_own(file: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout) == rows("fit", file)
+
+
+@pytest.mark.parametrize("format", ["table", "json"])
+@pytest.mark.parametrize("output", ["&-", "/dev/full"])
+def test_without_an_output_there_is_a_reason_and_no_traceback(output: str, format: str, file: Path) -> None:
+    command = f"{sys.executable} -m rating fit {file} --format {format} >{output}"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_names_that_the_output_cannot_show_leave_it_empty(tmp_path: Path) -> None:
+    path = written(tmp_path / "votes.csv", "a|\N{ROCKET},1", "a|\N{ROCKET},2")
+    command = [sys.executable, "-m", "rating", "fit", str(path), "--format", "json"]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONIOENCODING": "ascii"}, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: ascii cannot show '\\U0001f680'; set PYTHONUTF8=1\n"
+
+
+@pytest.mark.parametrize("module", ["argparse", "rating.cli_fit", "rating.joint"])
+def test_ctrl_c_stops_without_a_traceback(module: str, file: Path, tmp_path: Path) -> None:
+    # A finder that is interrupted in the import of the module, as by Ctrl-C at that moment.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+    )
+    command = [sys.executable, "-m", "rating", "fit", str(file)]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
 
 
 def test_the_usual_path_loads_neither_scipy_nor_numba_nor_torch(file: Path) -> None:
