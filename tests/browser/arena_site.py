@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from axe_playwright_python.base import AXE_SCRIPT
@@ -54,7 +54,6 @@ class Arena:
     site: Site
     veteran: str
     browser: Browser
-    errors: list[str] = field(default_factory=list)
 
     @contextlib.contextmanager
     def window(
@@ -91,17 +90,23 @@ def breaks_policy(message: ConsoleMessage) -> bool:
 
 
 @contextlib.contextmanager
-def serving(site: Site) -> Iterator[Arena]:
-    """Fill the arena, serve it by gunicorn, and start Chromium."""
+def serving(site: Site) -> Iterator[str]:
+    """Fill the arena and serve it by gunicorn; the cookie of the veteran."""
     site.home.mkdir(parents=True, exist_ok=True)
     site.manage("migrate", "-v0")
     veteran = site.command("-c", SEED).strip()
-    options = ("--bind", f"127.0.0.1:{site.port}", "--threads", "4")
-    with site.process("web", "gunicorn", "arena.wsgi", *options), sync_playwright() as playwright:
+    with site.process("web", "gunicorn", "arena.wsgi", "--bind", f"127.0.0.1:{site.port}", "--threads", "4"):
         wait_for("the first answer of the web server", site.healthy, 60)
+        yield veteran
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """A real Chromium without windows."""
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
         try:
-            yield Arena(site, veteran, browser)
+            yield browser
         finally:
             browser.close()
 

@@ -1,18 +1,33 @@
 """Fixtures of the tests in a real Chromium."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.browser.arena_site import Arena, serving
+from tests.browser.arena_site import Arena, chromium, serving
 from tests.site import Site
+
+UNHURRIED = {
+    "ARENA_VOTES_PER_MINUTE": "0",
+    "ARENA_TICKETS_PER_MINUTE": "0",
+    "ARENA_MIN_ANSWER_MS": "0",
+    "ARENA_SCREEN_VOTES_PER_MINUTE": "0",
+}
 
 
 @pytest.fixture(scope="session")
-def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    """One site and one browser for all tests; each opens windows, and so voters, of its own."""
-    home: Path = tmp_path_factory.mktemp("browser")
-    unhurried = {"ARENA_VOTES_PER_MINUTE": "0", "ARENA_TICKETS_PER_MINUTE": "0", "ARENA_MIN_ANSWER_MS": "0"}
-    with serving(Site(home, **unhurried, ARENA_SCREEN_VOTES_PER_MINUTE="0")) as arena:
-        yield arena
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, str]]:
+    """One site for all tests."""
+    site = Site(tmp_path_factory.mktemp("browser"), **UNHURRIED)
+    with serving(site) as veteran:
+        yield site, veteran
+
+
+@pytest.fixture(scope="module")
+def arena(served: tuple[Site, str]) -> Iterator[Arena]:
+    """The site in one browser; each test opens windows, and so voters, of its own.
+
+    Playwright keeps an event loop while it runs, so it ends with the module: no other test may find it.
+    """
+    with chromium() as browser:
+        yield Arena(*served, browser)

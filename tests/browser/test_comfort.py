@@ -172,6 +172,18 @@ def test_the_browsers_language_is_understood(arena: Arena) -> None:
         expect(page.locator("html")).to_have_attribute("lang", "ja")
 
 
+@pytest.mark.parametrize("script", [True, False])
+def test_an_image_is_flagged_and_the_matchup_gone(arena: Arena, script: bool) -> None:
+    with arena.window(script=script) as page:
+        page.goto("/polls/ffa/")
+        first = ticket(page)
+        page.get_by_text("Something wrong with an image?").click()
+        page.get_by_label("What is wrong").select_option("not-an-image")
+        page.get_by_role("button", name="Flag: Image 3").click()
+        expect(page.locator("input[name=ticket]").first).not_to_have_value(first)
+        assert arena.votes(page) == ["skip"]
+
+
 def test_thirty_votes_make_a_ranking(arena: Arena) -> None:
     with arena.window() as page:
         page.goto("/me/")
