@@ -363,14 +363,18 @@ def test_names_that_the_output_cannot_show_leave_it_empty(tmp_path: Path) -> Non
     assert done.stderr == "error: ascii cannot show '\\U0001f680'; set PYTHONUTF8=1\n"
 
 
-@pytest.mark.parametrize("module", ["argparse", "rating.cli_fit", "rating.joint"])
-def test_ctrl_c_stops_without_a_traceback(module: str, file: Path, tmp_path: Path) -> None:
-    # A finder that is interrupted in the import of the module, as by Ctrl-C at that moment.
+@pytest.mark.parametrize("module", ["argparse", "rating.cli_fit", "numpy", "rating.joint"])
+@pytest.mark.parametrize("then", ["raise", "raise ImportError"])
+def test_ctrl_c_stops_without_a_traceback(module: str, then: str, file: Path, tmp_path: Path) -> None:
+    # Ctrl-C while the module is imported; numpy's extension modules make an ImportError of that.
     (tmp_path / "sitecustomize.py").write_text(
-        "import sys\n"
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "class Interrupted:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        f"        if name == {module!r}: raise KeyboardInterrupt\n"
+        f"        if name == {module!r}:\n"
+        "            try: signal.raise_signal(signal.SIGINT)\n"
+        f"            except KeyboardInterrupt: {then}\n"
         "sys.meta_path.insert(0, Interrupted())\n"
     )
     command = [sys.executable, "-m", "rating", "fit", str(file)]
