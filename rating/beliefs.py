@@ -92,8 +92,15 @@ def joint(votes: Votes, options: FitOptions) -> Beliefs:
         nat=1.0 / ELO_PER_NAT,
         dof=clustered.dof,
         columns={"strength": strength},
-        notes=tuple(f"{name} {fit.estimate[place]:+.3f} nat" for name, place in fit.terms.items()),
+        notes=(
+            *(f"{name} {fit.estimate[place]:+.3f} nat" for name, place in fit.terms.items()),
+            *(f"{name} left out: {_always(name)}" for name in fit.left_out),
+        ),
     )
+
+
+def _always(term: str) -> str:
+    return "the first seat won every vote, or none" if term.startswith("left:") else "every vote of the poll is a draw"
 
 
 def widening(votes: Votes, options: FitOptions, *, left_seat: bool = False) -> Floats:

@@ -15,6 +15,7 @@ from rating.covariance import cluster_codes
 from rating.duels import Duels, determined, duels_of, fit_many
 from rating.errors import StateError
 from rating.joint import JointFit, fit_joint
+from rating.stages import always_drawn
 from rating.votes import Votes
 
 Unit = Literal["vote", "voter", "prompt", "both"]
@@ -141,6 +142,7 @@ def _refit_duels(
     rng: np.random.Generator,
     progress: Callable[[int, int], None],
 ) -> Floats:
+    votes = votes.take(~always_drawn(votes, fit.ties)[0])
     duels = duels_of(fit, votes)
     count = _by_vote(duels, rng) if by == "vote" else _by_cluster(duels, _units(votes, by), rng)
     size = max(1, BATCH // duels.cells)

@@ -37,7 +37,7 @@ class RunawayError(StateError):
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
         super().__init__(
-            f"separated: the votes give {', '.join(names)} no finite estimate, as one outcome always came with it. "
+            f"The votes give {', '.join(names)} no finite estimate, as one outcome always came with it. "
             "Collect more votes, or use a system with a prior (trueskill, trueskill2)."
         )
 

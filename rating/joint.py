@@ -23,7 +23,7 @@ from rating.likelihood import (
     log_softmax,
     maximise,
 )
-from rating.stages import Draws, Stages, Ties, stages, term_names
+from rating.stages import Draws, Stages, Ties, always_drawn, certain, stages, term_names
 from rating.votes import Votes
 
 IDENTIFIED = 1e-8  # share of its information that a term must keep once all other parameters are free
@@ -49,7 +49,9 @@ class JointFit:
     `parameters` (p names): the n contestants, then the terms. `estimate` (p,) in nat: log-strengths theta with mean 0
     over those that took part (`took_part` (n,); nan for the others), then the terms. 400/ln 10 Elo points are one nat.
     `information` (p, p) is minus the Hessian; its rows of contestants that took no part are 0. `ridge` is the sd of the
-    prior, which is then part of `information` but not of `log_likelihood`.
+    prior, which is then part of `information` but not of `log_likelihood`. `left_out` names the terms without a finite
+    estimate: those of the ties of a poll of draws alone, whose votes count for nothing, and of a left seat that won
+    every vote, or none.
     """
 
     contestants: tuple[str, ...]
@@ -61,6 +63,7 @@ class JointFit:
     iterations: int
     ties: Ties = "davidson"
     ridge: float | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def terms(self) -> dict[str, int]:
@@ -102,8 +105,8 @@ class JointFit:
         """(N,) the log probability of each vote's outcome, given its seats.
 
         nan for votes that are not counted or seat somebody the fit does not know; -inf for a tie in a poll
-        that had none of that size. A draw under ties="half" has no probability: it gets the mean
-        log probability of the two wins.
+        that had none of that size, and for anything else in a poll of draws alone. A draw under ties="half"
+        has no probability: it gets the mean log probability of the two wins.
         """
         value = np.where(votes.counted, 0.0, np.nan)
         batches, draws = self._stages(votes)
@@ -116,6 +119,8 @@ class JointFit:
             value[batch.vote] += batch.share * np.where(np.isnan(table[frame, 0]), np.nan, of_row)
         for drawn in draws:
             value[drawn.vote] += log_draw_factor(self.estimate[drawn.margin])
+        for vote, all_drew in certain(votes, self.left_out, self.ties):
+            value[vote] = np.where(np.isnan(value[vote]), np.nan, np.where(all_drew, 0.0, -np.inf))
         return value
 
     @property
@@ -142,19 +147,24 @@ def fit_joint(
 
     `ties`: "davidson", "rao-kupper" (duels; ties among more stay Davidson-Luce) or "half" (a draw in a duel is half a
     win each). `left_seat` adds a bonus of the first seat for each poll that can tell it from the contestants and in
-    which it did not win every vote.
+    which it won some votes but not all. Votes of a poll of draws alone count only with "half" or a ridge.
     `weights` (N,) >= 0 count each vote that many times. `start` is a former estimate: its strengths are used, and its
     terms where their number is the same. `ridge` is the sd in nat of a Gaussian prior of all
     parameters around 0: with one, everything but the absence of votes has a finite estimate.
 
     Raises StateError where the votes of positive weight determine no estimate: none, all draws, disconnected, separated
-    (also a term: such as the ties of a poll of draws alone), or ties in more than 10,000 ways at one rank; and
-    RatingError for weights that are none.
+    (also a term), or ties in more than 10,000 ways at one rank; and RatingError for weights that are none.
     """
     counted = votes.counted if weights is None else _weighted(votes, weights)
     weight = 1.0 if weights is None or not counted.any() else _light(weights[counted])
     votes, weights = distinct_duels(votes, counted, weights)
     _check_state(votes, ridge)
+    left_out: tuple[str, ...] = ()
+    if ridge is None:
+        drawn, left_out = always_drawn(votes, ties)
+        if left_out:
+            votes, weights = votes.take(~drawn), weights[~drawn]
+            _check_state(votes, ridge)
     n = len(votes.contestants)
     names = term_names(votes, votes.counted, ties, left_seat)
     seated = np.zeros(n + 1, dtype=bool)
@@ -178,6 +188,7 @@ def fit_joint(
             out = {name for name in error.names if name.startswith("left:")}
             if not out:
                 raise
+            left_out = (*left_out, *sorted(out))
     estimate[:n] -= estimate[:n][took_part].mean()
     estimate[:n][~took_part] = np.nan
     of_prior = np.full(len(parameters), precision)
@@ -192,6 +203,7 @@ def fit_joint(
         iterations=iterations,
         ties=ties,
         ridge=ridge,
+        left_out=left_out,
     )
 
 

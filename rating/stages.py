@@ -6,7 +6,7 @@ Turner 2019 for more). Every stage is a multinomial logit: the alternatives are 
 utility of an alternative is its row times the parameters of the members and of the terms.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -86,6 +86,39 @@ def term_names(votes: Votes, counted: NDArray[np.bool_], ties: Ties, left_seat: 
 def tie_name(poll: str, size: int) -> str:
     """The name of the term for ties of `size` in a poll."""
     return f"tie:{poll}" if size == 2 else f"tie{size}:{poll}"
+
+
+def always_drawn(votes: Votes, ties: Ties) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """(N,) the counted votes of polls in which, at their number of seats, all seats always drew; their terms' names.
+
+    Such a term runs to infinity, where a draw is certain whoever is seated: these votes tell nothing of the strengths.
+    A poll is looked at from its largest votes down, as long as they are such: a tie that larger ones could have had,
+    but not always had, has a finite term.
+    """
+    offers = votes.counted & ((votes.kinds != PICK) | (votes.sizes == 2))
+    found, names, bounded = np.zeros(len(votes), dtype=bool), [], set()
+    for poll, size, vote in reversed(list(_groups(votes, offers))):
+        name = drawn_name(poll, size, ties)
+        if not name or (poll in bounded and not name.startswith("margin:")) or votes.ranks[vote].max() > 0:
+            bounded.add(poll)
+        else:
+            found[vote] = True
+            names.append(name)
+    return found, tuple(names[::-1])
+
+
+def drawn_name(poll: str, size: int, ties: Ties) -> str:
+    """The name of the term for all of `size` seats in a draw; none where a draw is half a win each."""
+    if size > 2 or ties == "davidson":
+        return tie_name(poll, size)
+    return f"margin:{poll}" if ties == "rao-kupper" else ""
+
+
+def certain(votes: Votes, names: Collection[str], ties: Ties) -> Iterator[tuple[NDArray[np.intp], NDArray[np.bool_]]]:
+    """Votes on which the terms of these names, infinite, have a say: (their places, whether all seats drew)."""
+    for poll, size, vote in _groups(votes, votes.counted & ((votes.kinds != PICK) | (votes.sizes == 2))):
+        if drawn_name(poll, size, ties) in names:
+            yield vote, votes.ranks[vote].max(axis=1) == 0
 
 
 def stages(

@@ -137,3 +137,17 @@ def test_nobody_without_a_vote_has_an_estimate() -> None:
     assert np.isnan(found.estimates[:, 3]).all()
     assert np.isfinite(np.delete(found.estimates, 3, axis=1)).all()
     np.testing.assert_allclose(np.nansum(found.estimates, axis=1), 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("ties", ["davidson", "rao-kupper"])
+def test_a_poll_of_draws_alone_spreads_nothing(ties: Ties) -> None:
+    rng = np.random.default_rng(4)
+    duels = simulate(World(named(4), np.zeros(4), (PollRules("duel", left=0.2),), voters=40), 400, rng)
+    drawn = [Game(tuple(named(4)[:2]), parse_outcome("1=2", 2), "fixed")] * 200
+    votes = votes_of([*duels.games(), *drawn])
+    fit = fit_joint(votes, ties=ties)
+    assert len(fit.left_out) == 1
+    by_votes = bootstrap(fit, votes, by="vote", resamples=100, rng=np.random.default_rng(5))
+    assert by_votes.refused == 0
+    formula = difference_sd(clustered_covariance(fit, votes, "none").matrix)
+    assert difference_sd(by_votes.covariance()) == pytest.approx(formula, rel=0.3)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from rating.errors import RatingError, StateError
+from rating.fitting import FitOptions, rate
 from rating.game import Game
 from rating.graph import beat_counts
 from rating.joint import JointFit, fit_joint
@@ -372,13 +373,75 @@ def test_a_weight_of_zero_leaves_a_vote_out_of_the_state() -> None:
         fit_joint(votes, weights=np.zeros(3))
 
 
-def test_a_poll_of_draws_alone_is_named() -> None:
-    votes = joined(games("ab 1", "ab 2", "ba 1", "ba 2", "bc 1", "bc 2", poll="duel"), games("ab 1=2", poll="fixed"))
-    with pytest.raises(StateError, match="tie:fixed"):
-        fit_joint(votes, left_seat=False)
-    with pytest.raises(StateError, match="margin:fixed"):
-        fit_joint(votes, left_seat=False, ties="rao-kupper")
-    assert fit_joint(votes, left_seat=False, ties="half").parameters == ("a", "b", "c")
+DUELS = ("ab 1", "ab 2", "ba 1", "ba 1", "bc 1", "bc 2", "cb 2")
+
+
+@pytest.mark.parametrize(("ties", "term"), [("davidson", "tie:fixed"), ("rao-kupper", "margin:fixed")])
+@pytest.mark.parametrize("left_seat", [False, True])
+def test_a_poll_of_draws_alone_says_nothing(ties: Ties, term: str, left_seat: bool) -> None:
+    alone, draws = games(*DUELS, poll="duel"), games("ab 1=2", "ca 1=2", "ab 1=2")
+    votes = joined(alone, draws)
+    fit, plain = fit_joint(votes, ties=ties, left_seat=left_seat), fit_joint(alone, ties=ties, left_seat=left_seat)
+    assert fit.left_out == (term,)
+    assert plain.left_out == ()
+    assert fit.parameters == plain.parameters
+    assert fit.estimate.tolist() == plain.estimate.tolist()
+    assert fit.log_likelihood == plain.log_likelihood
+    assert fit.covariance().tolist() == plain.covariance().tolist()
+    assert fit.scores(votes).vote.max() < len(alone)
+    assert fit.log_probability(draws).tolist() == [0.0] * 3
+    assert fit.log_probability(games("ab 1")).tolist() == [-math.inf]
+    assert fit_joint(votes, ties=ties, left_seat=left_seat, ridge=2.0).left_out == ()
+
+
+def test_a_poll_of_draws_alone_is_what_ever_likelier_draws_come_to() -> None:
+    votes = joined(games(*DUELS, poll="duel"), games("ab 1=2", "ca 1=2", "ab 1=2"))
+
+    def cost(theta: Floats) -> float:
+        value = dict(zip("abc", theta, strict=True)) | {"tie:fixed": 30.0}
+        return -sum(written_out(game, value, "davidson") for game in votes.games()) + theta.sum() ** 2
+
+    found = minimize(cost, np.zeros(3), tol=1e-12).x
+    assert fit_joint(votes, left_seat=False).estimate == pytest.approx(found, abs=1e-5)
+
+
+def test_draws_that_are_half_wins_always_count() -> None:
+    alone, draws = games(*DUELS, poll="duel"), games("ab 1=2", "ca 1=2", "ab 1=2")
+    fit = fit_joint(joined(alone, draws), ties="half", left_seat=False)
+    assert fit.left_out == ()
+    assert fit.estimate[0] != fit_joint(alone, ties="half", left_seat=False).estimate[0]
+    ties_of_three = games("abc 1=2=3", poll="fixed")
+    assert fit_joint(joined(alone, ties_of_three), ties="half").left_out == ("tie3:fixed",)
+
+
+def test_larger_votes_that_could_have_tied_keep_the_term_of_smaller_ones() -> None:
+    alone, draws = games(*DUELS, poll="duel"), games("ab 1=2", "ca 1=2")
+    assert fit_joint(joined(alone, draws, games("abc 1=2=3"))).left_out == ("tie:fixed", "tie3:fixed")
+    assert fit_joint(joined(alone, draws, games("abc 2")), left_seat=False).left_out == ("tie:fixed",)
+    bounded = fit_joint(joined(alone, draws, games("abc 1>2>3", "abc 2>3>1", "cab 1=2>3")), left_seat=False)
+    assert bounded.left_out == ()
+    assert np.isfinite(bounded.estimate[bounded.terms["tie:fixed"]])
+
+
+def test_what_was_left_out_is_told() -> None:
+    votes = joined(games(*DUELS, poll="duel"), games("ab 1=2", "ca 1=2"), games("abc 1", "bca 1", poll="ffa"))
+    rated = rate(votes, FitOptions(system="joint", cluster="none"))
+    assert rated.state.name == "ok"
+    assert rated.notes[1:] == (
+        "tie:fixed left out: every vote of the poll is a draw",
+        "left:ffa left out: the first seat won every vote, or none",
+    )
+
+
+def test_whom_only_draws_connect_is_disconnected() -> None:
+    alone, draws = games(*DUELS, poll="duel"), games("cd 1=2", "de 1=2")
+    fit = fit_joint(joined(alone, draws))
+    assert fit.took_part.tolist() == [True, True, True, False, False]
+    apart = games("de 1", "de 2", poll="duel")
+    with pytest.raises(StateError, match="never met"):
+        fit_joint(joined(alone, draws, apart))
+    with pytest.raises(StateError, match="All counted votes are draws"):
+        fit_joint(draws)
 
 
 def test_a_left_seat_that_won_every_vote_is_dropped() -> None:
@@ -386,6 +449,7 @@ def test_a_left_seat_that_won_every_vote_is_dropped() -> None:
     listed = games(*["abcd 1>2>3>4"] * 3, *["badc 1>2>3>4"] * 2, *["dcba 1>2>3>4"] * 2, poll="ffa")
     fit, plain = fit_joint(listed), fit_joint(listed, left_seat=False)
     assert fit.parameters == plain.parameters == ("a", "b", "c", "d")
+    assert fit.left_out == ("left:ffa",)
     assert fit.estimate.tolist() == plain.estimate.tolist()
 
 
