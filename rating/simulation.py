@@ -17,6 +17,7 @@ Answer = Literal["duel", "draws", "pick", "ranking"]
 Noise = Literal["logistic", "normal"]
 Floats = NDArray[np.float64]
 MAX_ALTERNATIVES = 1000
+CERTAIN = 40.0  # log nu of a poll that always drew
 LAST = -1e300  # an empty seat comes after everybody
 
 
@@ -153,9 +154,10 @@ def fitted_world(fit: JointFit, votes: Votes) -> World:
 
     Contestants that took no part have strength 0. Raises WorldError for ties that are not Davidson's.
     """
-    if any(name.startswith("margin:") for name in fit.terms):
+    if any(name.startswith("margin:") for name in (*fit.terms, *fit.left_out)):
         raise WorldError("votes are drawn anew from Davidson's draws; fit with ties='davidson'")
-    term = {name: float(fit.estimate[place]) for name, place in fit.terms.items()}
+    term = {name: CERTAIN for name in fit.left_out if name.startswith("tie")}
+    term |= {name: float(fit.estimate[place]) for name, place in fit.terms.items()}
     sizes, polls = votes.sizes, []
     for code, name in enumerate(votes.polls):
         here = votes.poll == code

@@ -13,7 +13,7 @@ from scipy.special import chdtrc
 from rating.errors import WorldError
 from rating.joint import fit_joint
 from rating.simulation import Answer, PollRules, World, answers, design, fitted_world, named, simulate
-from rating.votes import BAD, DRAW, PICK, RANKING, SKIP, Votes
+from rating.votes import BAD, DRAW, PICK, RANKING, SKIP, Votes, votes_of
 
 COUNT = 40_000
 PHI = NormalDist().cdf
@@ -230,6 +230,18 @@ class TestAnswersAnew:
         wide = mixed.poll == 2
         assert 0 < (mixed.kinds[wide] == PICK).mean() < 1
         assert np.array_equal(anew.kinds[wide] == PICK, mixed.kinds[wide] == PICK)
+
+    def test_a_poll_of_draws_alone_goes_on_drawing(self) -> None:
+        votes = self.votes()
+        drawn = replace(votes, poll=np.zeros_like(votes.poll), polls=("always",)).take(votes.sizes == 2)
+        drawn = replace(
+            drawn, ranks=np.where(drawn.seats >= 0, 0, -1).astype(np.int16), kinds=np.full(len(drawn), DRAW)
+        )
+        both = votes_of([*votes.games(), *drawn.games()])
+        anew = answers(fitted_world(fit_joint(both), both), both, rng(5))
+        assert (anew.kinds[both.poll == both.polls.index("always")] == DRAW).all()
+        with pytest.raises(WorldError, match="davidson"):
+            fitted_world(fit_joint(both, ties="rao-kupper"), both)
 
     def test_votes_of_another_world_are_refused(self) -> None:
         votes = self.votes()
