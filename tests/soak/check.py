@@ -20,6 +20,7 @@ from django.db.models import Count, Q  # noqa: E402
 from arena.leaderboard.models import RatingRun, Standing  # noqa: E402
 from arena.leaderboard.replay import rebuild, refresh  # noqa: E402
 from arena.polls.models import Enrolment, Matchup, Seat  # noqa: E402
+from arena.votes.free_prompts import RENDERER_FAILED  # noqa: E402
 from arena.votes.models import FreePrompt, Ticket, Vote, VoteExclusion, VoteLog  # noqa: E402
 
 METRICS = ("elo", "trueskill")
@@ -47,6 +48,7 @@ def faults(said: list[dict[str, Any]]) -> list[str]:
         "matchups with two votes that count": set(twice()),
         "contestants whose appearances are not their seats": set(miscounted()),
         "prompts without an end": set(FreePrompt.objects.filter(state__in=UNFINISHED).values_list("pk", flat=True)),
+        "prompts that the renderer refused": set(FreePrompt.objects.filter(error=RENDERER_FAILED)),
         "ready prompts without one ticket": set(
             FreePrompt.objects.filter(state="ready", ticket=None).values_list("pk", flat=True)
         ),
@@ -105,7 +107,10 @@ def main() -> None:
         "undone": VoteExclusion.objects.filter(rule="undone").count(),
         "revealed": Ticket.objects.exclude(revealed_at=None).count(),
         "retries": sum(line.get("retries", 0) for line in said),
-        "prompts": dict(FreePrompt.objects.order_by().values_list("state").annotate(Count("pk"))),
+        "prompts": {
+            f"{state} {error}".strip(): count
+            for state, error, count in FreePrompt.objects.order_by().values_list("state", "error").annotate(Count("pk"))
+        },
         "audit": audit(),
     }
     print(json.dumps({"figures": figures, "faults": faults(said)}))

@@ -29,4 +29,9 @@ class FlatColours:
                 raise Cancelled("asked to stop")
             number = hash((self._folder.name, request.seed)) & 0xFFFFFF
             image = Image.new("RGB", (8, 8), (number >> 16, number >> 8 & 255, number & 255))
-            yield SimpleNamespace(image=image, manifest={"prompt": request.prompt, "seed": request.seed})
+            yield SimpleNamespace(image=image, manifest=self.manifest(recipe, request))
+
+    def manifest(self, recipe: Any, request: Any) -> dict[str, Any]:
+        """What the archive asks for."""
+        checkpoint = {"name": self._folder.name, "sha256": ""}
+        return {"checkpoint": checkpoint, "recipe": recipe.to_dict(), "prompt": request.prompt, "seed": request.seed}

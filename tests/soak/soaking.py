@@ -20,7 +20,8 @@ import psutil
 from tests.arena.votes.voting_site import answers
 from tests.site import ROOT, Site, wait_for
 
-BUDGET_SECONDS = 20
+BUDGET_SECONDS = 60
+PATIENCE_SECONDS = 60
 ENVIRONMENT = {
     "ARENA_RENDERER": "tests.soak.renderer.FlatColours",
     "ARENA_FREE_PROMPT_BUDGET_SECONDS": str(BUDGET_SECONDS),
@@ -59,7 +60,10 @@ class Server:
         bind = ("--bind", f"127.0.0.1:{self.site.port}", "--no-control-socket")
         options = ("--preload", "--workers", "2", "--threads", "4", "--graceful-timeout", "5", *bind)
         self.child = self.stack.enter_context(self.site.process("web", "gunicorn", "arena.wsgi", *options))
-        wait_for("the first answer of the web server", lambda: answers(self.site), 60)
+        try:
+            wait_for("the first answer of the web server", lambda: answers(self.site), PATIENCE_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{(self.site.home / 'web.log').read_text()[-3000:]}") from error
 
     def kill(self, rng: random.Random) -> None:
         """SIGKILL one process that answers, or now and then all of them at once."""
@@ -110,7 +114,7 @@ def soak(site: Site, plan: Plan, seed: int = 1) -> dict[str, Any]:
         with writing(site, plan, files) as writers:
             keep_killing(plan, [(server, plan.web_kills), (worker, plan.worker_kills)], files, writers, rng)
         seconds = time.monotonic() - start
-        wait_for("the end of every typed prompt", lambda: settled(site), 2 * BUDGET_SECONDS + 30)
+        wait_for("the end of every typed prompt", lambda: settled(site), BUDGET_SECONDS + 60)
     found: dict[str, Any] = json.loads(site.command("-m", "tests.soak.check", *map(str, files)).splitlines()[-1])
     kills = {"web kills": server.kills, "worker kills": worker.kills}
     return {"faults": found["faults"], **found["figures"], **kills, **times(files, seconds)}

@@ -19,7 +19,8 @@ def check(site: Site) -> None:
     assert found["acknowledged"] == found["stored"] == 80
     assert (found["web kills"], found["worker kills"]) == (4, 1)
     assert found["undone"] == 8
-    assert found["prompts"]
+    assert found["prompts"].get("ready"), found["prompts"]
+    assert found["audit"] == ""
 
 
 @pytest.mark.timeout(400)

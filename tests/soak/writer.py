@@ -79,7 +79,7 @@ class Writer:
             elif number % REVEAL_EVERY == 0:
                 self.post(f"/votes/{token}/reveal", fields, revealed=token)
             if number % TYPE_EVERY == 0:
-                self.browser.ask("POST", "/polls/duel/prompt", **fields, prompt=f"1girl, smile, {self.rng.random()}")
+                self.type_prompt(fields)
         self.write(retries=self.browser.retries, seconds=self.seconds)
 
     def vote(self, number: int) -> tuple[str, dict[str, str]]:
@@ -94,6 +94,12 @@ class Writer:
         self.seconds.append(time.monotonic() - start)
         self.write(ticket=fields["ticket"], **{name: reply[name] for name in ("vote", "outcome")})
         return fields["ticket"], fields | {"outcome": outcome}
+
+    def type_prompt(self, fields: dict[str, str]) -> None:
+        """Asked once: while the worker is dead, the arena says so at once."""
+        typed = {"csrfmiddlewaretoken": fields["csrfmiddlewaretoken"], "prompt": f"1girl, smile, {self.rng.random()}"}
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            self.browser.once("POST", "/polls/duel/prompt", typed)
 
     def repeat(self, token: str, fields: dict[str, str]) -> None:
         """The same answer again, and another one: both say what the first said."""
