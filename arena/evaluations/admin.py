@@ -3,22 +3,40 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from arena.evaluations import running
 from arena.evaluations.models import EvaluationRun, Worker
+from arena.evaluations.tasks import enqueue
 
 
 @admin.register(EvaluationRun)
 class EvaluationRunAdmin(admin.ModelAdmin):
-    """Progress to look at; only the state is edited, to cancel or to queue again."""
+    """Progress and cost to look at; two actions stop evaluations and go on with them."""
 
-    list_display = ("contestant", "state", "done", "total", "started_at", "finished_at")
+    actions = ("cancel", "go_on")
+    list_display = ("contestant", "state", "done", "total", "gpu_seconds", "device", "started_at", "finished_at")
     list_filter = ("state",)
     list_select_related = ("contestant__checkpoint",)
-    fields = ("contestant", "state", "done", "total", "error", "started_at", "finished_at", "heartbeat_at")
-    readonly_fields = tuple(name for name in fields if name != "state")
+
+    @admin.action(description="Cancel the chosen evaluations")
+    def cancel(self, request: HttpRequest, chosen: QuerySet[EvaluationRun]) -> None:
+        stopped = sum(running.cancel(run) for run in chosen)
+        self.message_user(request, f"{stopped} of {len(chosen)} evaluations were still unfinished and are cancelled.")
+
+    @admin.action(description="Go on with the chosen evaluations")
+    def go_on(self, request: HttpRequest, chosen: QuerySet[EvaluationRun]) -> None:
+        started = [running.start(run.contestant, resume=True) for run in chosen]
+        queued = [run for run, anew in started if anew]
+        for run in queued:
+            enqueue(run.pk)
+        self.message_user(request, f"{len(queued)} of {len(chosen)} evaluations are queued.")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 

@@ -27,6 +27,8 @@ class EvaluationRun(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True, help_text="Set while somebody renders: the lease.")
+    gpu_seconds = models.FloatField(default=0.0, help_text="How long a device worked for it, loading included.")
+    device = models.CharField(max_length=50, blank=True, help_text="Which device did, as torch names it.")
 
     class Meta:
         ordering = ("id",)
@@ -38,6 +40,13 @@ class EvaluationRun(models.Model):
     def percent(self) -> int:
         """How much is rendered, 0-100."""
         return round(100 * self.done / self.total) if self.total else 0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long a device still has to work, at the pace so far; None where that is not known."""
+        if self.state not in (self.State.QUEUED, self.State.RUNNING) or not self.done or not self.gpu_seconds:
+            return None
+        return (self.total - self.done) * self.gpu_seconds / self.done
 
 
 class Worker(models.Model):

@@ -10,19 +10,22 @@ from contextlib import contextmanager
 from datetime import timedelta
 from itertools import chain, islice, zip_longest
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from arena.evaluations.models import EvaluationRun
 from arena.gallery.models import Contestant, Prompt, Sample
 from arena.gallery.rendering import Job, missing, render_missing
 from arena.polls.models import Enrolment, Poll
+from generation.errors import Cancelled
 
 State = EvaluationRun.State
 UNFINISHED = (State.QUEUED, State.RUNNING)
 LEASE_SECONDS = 120
 CHUNK_SECONDS = 3.0
+LOOK_SECONDS = 1.0
 
 
 class BusyError(Exception):
@@ -43,8 +46,11 @@ def _jobs_of(poll: Poll) -> list[Job]:
     return [(prompt, seed) for prompt in prompts for seed in poll.prompt_set.seeds]
 
 
-def start(contestant: Contestant) -> tuple[EvaluationRun, bool]:
+def start(contestant: Contestant, *, resume: bool = False) -> tuple[EvaluationRun, bool]:
     """Queue the evaluation of a contestant; also again after a failure, or when the polls ask for more than before.
+
+    A cancelled one stays so unless `resume` is asked for: a training run that registers its epoch a second time does
+    not undo what a person decided.
 
     Returns:
         The row, and whether there is new work for a worker.
@@ -56,7 +62,8 @@ def start(contestant: Contestant) -> tuple[EvaluationRun, bool]:
         run = EvaluationRun.objects.select_for_update().get(pk=run.pk)
         asked = jobs()
         left = len(missing(contestant, asked))
-        if run.state in UNFINISHED or (run.state == State.DONE and not left):
+        stopped = run.state == State.CANCELLED and not resume
+        if stopped or run.state in UNFINISHED or (run.state == State.DONE and not left):
             return run, False
         _set(run, state=State.QUEUED, error="", finished_at=None, done=len(asked) - left, total=len(asked))
         return run, True
@@ -65,6 +72,16 @@ def start(contestant: Contestant) -> tuple[EvaluationRun, bool]:
 def unfinished() -> QuerySet[EvaluationRun]:
     """Evaluations that still want a worker."""
     return EvaluationRun.objects.filter(state__in=UNFINISHED)
+
+
+def cancel(run: EvaluationRun) -> bool:
+    """Stop an unfinished evaluation; whoever renders it notices within a second or a step. Its samples stay.
+
+    Returns whether it was unfinished; `run` is up to date either way.
+    """
+    stopped = _move(run, state=State.CANCELLED, finished_at=timezone.now())
+    run.refresh_from_db()
+    return stopped
 
 
 def advance(
@@ -88,21 +105,26 @@ def advance(
     with _lease(run):
         try:
             return _advance(run, time.monotonic() + seconds, on_progress)
+        except Cancelled:
+            return False
         except Exception as error:
-            _set(run, state=State.FAILED, error=f"{type(error).__name__}: {error}", finished_at=timezone.now())
+            _move(run, state=State.FAILED, error=f"{type(error).__name__}: {error}", finished_at=timezone.now())
             raise
 
 
 def _advance(run: EvaluationRun, deadline: float, on_progress: Callable[[EvaluationRun], None] | None) -> bool:
     asked = jobs()
     left = missing(run.contestant, asked)
-    _set(run, state=State.RUNNING, started_at=run.started_at or timezone.now(), total=len(asked))
+    if not _move(run, state=State.RUNNING, started_at=run.started_at or timezone.now(), total=len(asked)):
+        return False
     batches = _batches(left, run.contestant.frozen_recipe().batch)
     rendered = len(asked) - len(left)
+    stopped = _stopped(run)
     for number, batch in enumerate(batches):
         if number and time.monotonic() >= deadline:
             break
-        render_missing(run.contestant, batch)
+        with charged(run):
+            render_missing(run.contestant, batch, should_stop=stopped)
         rendered += len(batch)
         _set(run, done=rendered, heartbeat_at=timezone.now())
         if on_progress:
@@ -120,8 +142,37 @@ def _finish(run: EvaluationRun) -> bool:
         left = len(missing(run.contestant, asked))
         _set(run, done=len(asked) - left, total=len(asked))
         if not left:
-            _set(run, state=State.DONE, finished_at=timezone.now())
+            _move(run, state=State.DONE, finished_at=timezone.now())
         return not left
+
+
+@contextmanager
+def charged(run: EvaluationRun) -> Iterator[None]:
+    """Count what happens inside as work of the device for this evaluation, whether or not it ends well."""
+    begun = time.monotonic()
+    try:
+        yield
+    finally:
+        spent = time.monotonic() - begun
+        EvaluationRun.objects.filter(pk=run.pk).update(
+            gpu_seconds=F("gpu_seconds") + spent, device=settings.ARENA_DEVICE
+        )
+        run.gpu_seconds += spent
+        run.device = settings.ARENA_DEVICE
+
+
+def _stopped(run: EvaluationRun) -> Callable[[], bool]:
+    """Whether the evaluation was cancelled, asked at most once in LOOK_SECONDS; the same statement renews the lease."""
+    looked = time.monotonic()
+
+    def look() -> bool:
+        nonlocal looked
+        if time.monotonic() - looked < LOOK_SECONDS:
+            return False
+        looked = time.monotonic()
+        return not unfinished().filter(pk=run.pk).update(heartbeat_at=timezone.now())
+
+    return look
 
 
 def enrol(contestant: Contestant) -> None:
@@ -152,6 +203,15 @@ def _batches(left: list[Job], size: int) -> Iterator[list[Job]]:
     source = iter(left)
     while batch := list(islice(source, size)):
         yield batch
+
+
+def _move(run: EvaluationRun, **fields: object) -> bool:
+    """Change an evaluation that is still wanted; False, and nothing changed, if it was cancelled meanwhile."""
+    if not unfinished().filter(pk=run.pk).update(**fields):
+        return False
+    for name, value in fields.items():
+        setattr(run, name, value)
+    return True
 
 
 def _set(run: EvaluationRun, **fields: object) -> None:

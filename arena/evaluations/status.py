@@ -25,7 +25,7 @@ def snapshot(now: datetime) -> dict[str, Any]:
         "demo": _demo(),
         "worker_alive": any(worker.alive for worker in Worker.objects.all()),
         "runs": [_run(run) for run in Run.objects.exclude(total_steps=0)[:RUNS]],
-        "evaluations": [_evaluation(run) for run in _evaluations()],
+        "evaluations": [describe(run) for run in _evaluations()],
         "samples": Sample.objects.count(),
         "polls": polls,
         "votes": {population: sum(poll[population] for poll in polls) for population in ("people", "simulated")},
@@ -42,6 +42,11 @@ def spell_seconds(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def spell_cost(run: EvaluationRun) -> str:
+    """What an evaluation has cost so far: "12.5 GPU-seconds on cuda"."""
+    return f"{run.gpu_seconds:.1f} GPU-seconds on {run.device}" if run.device else "no GPU-seconds yet"
 
 
 def _run(run: Run) -> dict[str, Any]:
@@ -67,17 +72,22 @@ def _evaluations() -> list[EvaluationRun]:
     return list(rows.order_by("-contestant__checkpoint__created_at", "-pk")[:EVALUATIONS])
 
 
-def _evaluation(run: EvaluationRun) -> dict[str, Any]:
+def describe(run: EvaluationRun) -> dict[str, Any]:
+    """One evaluation as plain JSON values: state, progress, what it has cost and what is left."""
     checkpoint = run.contestant.checkpoint
     return {
         "id": run.pk,
         "checkpoint": checkpoint.name,
         "url": reverse("checkpoint", args=[checkpoint.sha256[:12]]),
+        "page": reverse("evaluation", args=[run.pk]),
         "state": run.state,
         "done": run.done,
         "total": run.total,
         "percent": run.percent,
         "error": run.error,
+        "gpu_seconds": round(run.gpu_seconds, 1),
+        "device": run.device,
+        "time_left": spell_seconds(run.seconds_left),
     }
 
 

@@ -11,8 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from arena.evaluations import running
 from arena.evaluations.models import EvaluationRun
+from arena.evaluations.status import spell_cost
 from arena.evaluations.tasks import enqueue
-from arena.gallery.models import Checkpoint, Contestant
+from arena.gallery.finding import UnknownCheckpointError, find_checkpoint
+from arena.gallery.models import Contestant
 from arena.gallery.registering import ConflictError, register
 from generation.checkpoint import CheckpointError
 
@@ -27,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--queue", action="store_true", help="hand it to the worker instead of rendering here")
 
     def handle(self, *, checkpoint: str, queue: bool, **options: Any) -> None:
-        runs = [running.start(contestant)[0] for contestant in find(checkpoint)]
+        runs = [running.start(contestant, resume=True)[0] for contestant in find(checkpoint)]
         for run in runs:
             if queue:
                 enqueue(run.pk)
@@ -44,7 +46,7 @@ class Command(BaseCommand):
         run.refresh_from_db()
         if run.state != EvaluationRun.State.DONE:
             raise CommandError(f"the evaluation of {run.contestant} is {run.state}: {run.error or 'stopped elsewhere'}")
-        self.stdout.write(f"{run.contestant}: {run.done} of {run.total} samples")
+        self.stdout.write(f"{run.contestant}: {run.done} of {run.total} samples, {spell_cost(run)}")
 
     def _advance(self, run: EvaluationRun, on_progress: Any) -> bool:
         """One chunk; while a worker holds the evaluation, only wait for it."""
@@ -69,9 +71,7 @@ def find(text: str) -> list[Contestant]:
             return [register(Path(text))[0]]
         except (CheckpointError, ConflictError) as error:
             raise CommandError(str(error)) from error
-    found = Checkpoint.objects.filter(name=text) or Checkpoint.objects.filter(sha256__startswith=text.lower())
-    if len(found) != 1:
-        known = ", ".join(f"{c.name} ({c.sha256[:12]})" for c in found or Checkpoint.objects.all()) or "none"
-        problem = "several checkpoints fit" if found else "no such folder or checkpoint"
-        raise CommandError(f"{text!r}: {problem}. Candidates: {known}")
-    return list(found[0].contestants.all())
+    try:
+        return list(find_checkpoint(text).contestants.all())
+    except UnknownCheckpointError as error:
+        raise CommandError(f"{error}; or name a checkpoint's folder") from error

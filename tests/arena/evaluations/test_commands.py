@@ -43,7 +43,7 @@ def test_evaluate_finds_a_checkpoint_by_name_and_by_hash(two_prompts: None, tiny
 
 
 def test_unknown_and_ambiguous_checkpoints_are_refused(two_prompts: None, tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="no such folder or checkpoint"):
+    with pytest.raises(CommandError, match=r"no such checkpoint\. Candidates: none; or name a checkpoint's folder"):
         call_command("evaluate", "nothing")
     for epoch in (1, 2):
         write_tiny_checkpoint(tmp_path / str(epoch), seed=1, epoch=epoch)
