@@ -59,7 +59,7 @@ def start(contestant: Contestant, *, resume: bool = False) -> tuple[EvaluationRu
     if created:
         return run, True
     with transaction.atomic():
-        run = EvaluationRun.objects.select_for_update().get(pk=run.pk)
+        run = EvaluationRun.objects.select_for_update(no_key=True).get(pk=run.pk)
         asked = jobs()
         left = len(missing(contestant, asked))
         stopped = run.state == State.CANCELLED and not resume
@@ -137,7 +137,7 @@ def _advance(run: EvaluationRun, deadline: float, on_progress: Callable[[Evaluat
 def _finish(run: EvaluationRun) -> bool:
     """Mark the evaluation as done, unless the polls have begun to ask for more meanwhile."""
     with transaction.atomic():
-        EvaluationRun.objects.select_for_update().get(pk=run.pk)
+        EvaluationRun.objects.select_for_update(no_key=True).get(pk=run.pk)
         asked = jobs()
         left = len(missing(run.contestant, asked))
         _set(run, done=len(asked) - left, total=len(asked))

@@ -100,7 +100,7 @@ def _load(checkpoint: Checkpoint) -> Any:
 def _keep(contestant: Contestant, prompt: Prompt, seed: int, rendered: Any) -> Sample | None:
     """Write both files, then the row, behind the contestant's row lock; None if somebody else was faster."""
     with transaction.atomic():
-        Contestant.objects.select_for_update().get(pk=contestant.pk)
+        Contestant.objects.select_for_update(no_key=True).get(pk=contestant.pk)
         if Sample.objects.filter(contestant=contestant, prompt=prompt, seed=seed).exists():
             return None
         sample = Sample(contestant=contestant, prompt=prompt, seed=seed, manifest=rendered.manifest)

@@ -60,7 +60,7 @@ def issue_ticket(poll: Poll, voter: Voter, rng: random.Random, *, preload: bool 
 def new_ticket(poll: Poll, voter: Voter, rng: random.Random, shown_at: datetime | None) -> Ticket | None:
     """Choose a matchup for the voter, unless another request has done so meanwhile."""
     with transaction.atomic():
-        Voter.objects.select_for_update().only("pk").get(pk=voter.pk)
+        Voter.objects.select_for_update(no_key=True).only("pk").get(pk=voter.pk)
         ticket = open_ticket(poll, voter)
         if ticket:
             return ticket
@@ -104,8 +104,9 @@ def show(poll: Poll, voter: Voter, samples: Sequence[Sample], rule: str, shown_a
 
 def count_appearances(poll: Poll, contestants: Sequence[int]) -> None:
     """Add one appearance each; rows are locked in one order so that two matchups at once cannot deadlock."""
-    enrolled = Enrolment.objects.filter(poll=poll, contestant__in=contestants).order_by("id").select_for_update()
-    Enrolment.objects.filter(pk__in=enrolled.values("pk")).update(appearances=F("appearances") + 1)
+    enrolled = Enrolment.objects.filter(poll=poll, contestant__in=contestants).order_by("id")
+    locked = enrolled.select_for_update(no_key=True)
+    Enrolment.objects.filter(pk__in=locked.values("pk")).update(appearances=F("appearances") + 1)
 
 
 def cast(ticket_token: str, outcome_text: str, voter: Voter, reason: str = "") -> Vote:

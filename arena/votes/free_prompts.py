@@ -55,7 +55,7 @@ def take(poll: Poll, voter: Voter, text: str, rng: random.Random) -> FreePrompt:
         raise NoPromptsHere(text % {"poll": poll})
     expire()
     with transaction.atomic():
-        Voter.objects.select_for_update().get(pk=voter.pk)
+        Voter.objects.select_for_update(no_key=True).get(pk=voter.pk)
         earlier = voter.free_prompts.filter(state__in=UNFINISHED).first()
         if earlier:
             raise StillRendering(still_rendering(earlier), f"/prompts/{earlier.token}/")
@@ -145,7 +145,7 @@ def wanted(free: FreePrompt) -> bool:
 def prepare_ticket(free: FreePrompt, rng: random.Random) -> None:
     """Seat the rendered samples, shuffled, for the one who typed the prompt; nothing if it was cancelled meanwhile."""
     with transaction.atomic():
-        locked = FreePrompt.objects.select_for_update().get(pk=free.pk)
+        locked = FreePrompt.objects.select_for_update(no_key=True).get(pk=free.pk)
         if locked.state != FreePrompt.State.RENDERING:
             return
         rendered = Sample.objects.filter(prompt=free.prompt, seed=free.seed, contestant__in=free.contestants.all())

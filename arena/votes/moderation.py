@@ -57,7 +57,7 @@ def flag(image_key: str, voter: Voter | None, reason: str) -> ImageFlag:
     if reason not in REASONS:
         raise WrongFlag(gettext("That reason for flagging is not on the list."))
     with transaction.atomic():
-        Voter.objects.select_for_update().get(pk=voter.pk)
+        Voter.objects.select_for_update(no_key=True).get(pk=voter.pk)
         earlier = ImageFlag.objects.filter(voter=voter, sample=seat.sample_id).first()
         if earlier:
             return earlier
@@ -97,7 +97,7 @@ def decide(flags: Iterable[ImageFlag], decision: ImageFlag.Decision) -> int:
 def exclude_votes(flags: Iterable[ImageFlag]) -> int:
     """Take the counted votes on matchups with these samples off the boards; how many."""
     with transaction.atomic():
-        VoteLog.objects.select_for_update().get_or_create(pk=LOG_KEY)
+        VoteLog.objects.select_for_update(no_key=True).get_or_create(pk=LOG_KEY)
         rows = []
         for sample in {raised.sample_id for raised in flags}:
             votes = Vote.objects.filter(ticket__matchup__seats__sample=sample, exclusion=None)

@@ -78,7 +78,7 @@ def act(votes: Votes, findings: dict[int, Finding], report: Report) -> None:
     waiting = VoteExclusion.objects.filter(state=State.UNVERIFIED).values_list("vote__ticket__voter_id", flat=True)
     for pk in sorted(set(findings) | set(waiting)):
         with transaction.atomic():
-            VoteLog.objects.select_for_update().get(pk=LOG_KEY)
+            VoteLog.objects.select_for_update(no_key=True).get(pk=LOG_KEY)
             voter = Voter.objects.get(pk=pk)
             if voter.revoked_at:
                 continue

@@ -13,7 +13,7 @@ def revoke(voter: Voter, reason: str) -> int:
     Votes that are off the boards already keep their row and its reason. Nobody votes meanwhile: the log is locked.
     """
     with transaction.atomic():
-        VoteLog.objects.select_for_update().get_or_create(pk=LOG_KEY)
+        VoteLog.objects.select_for_update(no_key=True).get_or_create(pk=LOG_KEY)
         voter.revoked_at, voter.revoked_reason = timezone.now(), reason[:200]
         voter.save(update_fields=["revoked_at", "revoked_reason"])
         counted = Vote.objects.filter(ticket__voter=voter, exclusion=None)
@@ -25,7 +25,7 @@ def revoke(voter: Voter, reason: str) -> int:
 def unrevoke(voter: Voter) -> int:
     """Take the rows of the revocation away; how many votes count again."""
     with transaction.atomic():
-        VoteLog.objects.select_for_update().get_or_create(pk=LOG_KEY)
+        VoteLog.objects.select_for_update(no_key=True).get_or_create(pk=LOG_KEY)
         voter.revoked_at, voter.revoked_reason = None, ""
         voter.save(update_fields=["revoked_at", "revoked_reason"])
         rows = VoteExclusion.objects.filter(vote__ticket__voter=voter, rule=VoteExclusion.Rule.REVOKED)

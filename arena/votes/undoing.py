@@ -58,7 +58,8 @@ def undo(token: str, voter: Voter | None) -> Ticket:
 def locked(token: str, voter: Voter | None) -> Ticket:
     """The voter's answered ticket, nobody else changing it. Raises UnknownTicket, ForeignTicket, NothingToUndo."""
     found = find_ticket(token, voter)
-    ticket = Ticket.objects.select_for_update(of=("self",)).select_related("matchup__poll", "voter").get(pk=found.pk)
+    locked = Ticket.objects.select_for_update(no_key=True, of=("self",))
+    ticket = locked.select_related("matchup__poll", "voter").get(pk=found.pk)
     if not Vote.objects.filter(ticket=ticket).exists():
         raise NothingToUndo(_("This matchup is not answered yet."), booth_of(ticket))
     return ticket
