@@ -1,11 +1,12 @@
-"""The evaluation of a contestant: its samples rendered, its seat in the polls taken."""
+"""The evaluation of a contestant: its samples, its seat in the polls, its likeness to the characters."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.db import models
 from django.utils import timezone
 
-from arena.gallery.models import Contestant
+from arena.gallery.models import Character, Contestant
 
 
 class EvaluationRun(models.Model):
@@ -69,3 +70,92 @@ class Worker(models.Model):
     def alive(self) -> bool:
         """Whether it was heard of within the last four beats."""
         return timezone.now() - self.seen_at < timedelta(seconds=4 * self.BEAT_SECONDS)
+
+
+class CheckpointScoreQuerySet(models.QuerySet["CheckpointScore"]):
+    """Scores can be compared only where the same encoder measured the same suite."""
+
+    def comparable_to(self, score: "CheckpointScore") -> "CheckpointScoreQuerySet":
+        """Scores by this score's encoder, threshold and suite, this one among them."""
+        return self.filter(encoder=score.encoder, suite=score.suite, threshold=score.threshold)
+
+    def current(self) -> "CheckpointScoreQuerySet":
+        """Those comparable to the newest complete one (the newest at all, where none is complete)."""
+        newest = self.order_by("missing", "-measured_at", "-pk")
+        chosen = newest.filter(missing=0).first() or newest.first()
+        return self.comparable_to(chosen) if chosen else self.none()
+
+
+class CheckpointScore(models.Model):
+    """How well a contestant draws the named characters (docs/character-similarity.md): one encoder, one suite.
+
+    Differences are in [0, 1], lower is better; rates in [0, 1], higher is better. A score with missing images is
+    incomplete.
+    """
+
+    contestant = models.ForeignKey(Contestant, on_delete=models.CASCADE, related_name="scores")
+    encoder = models.CharField(max_length=64, help_text="Hash of the encoder's nets and preprocessing.")
+    encoder_name = models.CharField(max_length=200)
+    notice = models.TextField(blank=True, help_text="What the encoder wants said beside each of its scores.")
+    suite = models.CharField(max_length=64, help_text="Hash of characters, references, prompts, seeds and recipe.")
+    threshold = models.FloatField(help_text="A difference up to this one counts as the same character.")
+    images = models.PositiveIntegerField()
+    missing = models.PositiveIntegerField()
+    difference = models.FloatField(null=True)
+    difference_low = models.FloatField(null=True)
+    difference_high = models.FloatField(null=True)
+    same_rate = models.FloatField(null=True)
+    same_rate_low = models.FloatField(null=True)
+    same_rate_high = models.FloatField(null=True)
+    interval = models.CharField(max_length=20, help_text="How the 95 % intervals came about: t, bootstrap or none.")
+    top1 = models.FloatField(null=True, help_text="Share of images nearest to their own character.")
+    reference_difference = models.FloatField(null=True, help_text="Of the references among themselves: the ceiling.")
+    reference_same_rate = models.FloatField(null=True)
+    floor_difference = models.FloatField(null=True, help_text="Of the images to other characters' references.")
+    floor_same_rate = models.FloatField(null=True)
+    result: Any = models.JSONField(default=dict, help_text="The whole score, every image in it.")
+    measured_at = models.DateTimeField(default=timezone.now)
+
+    objects = CheckpointScoreQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-measured_at", "-id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("contestant", "encoder", "suite", "threshold"), name="one_score_per_encoder_and_suite"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"character similarity of {self.contestant}"
+
+    @property
+    def complete(self) -> bool:
+        """Whether every image that the suite asks for was measured."""
+        return not self.missing
+
+
+class CharacterScore(models.Model):
+    """One character's part of a CheckpointScore."""
+
+    score = models.ForeignKey(CheckpointScore, on_delete=models.CASCADE, related_name="characters")
+    character = models.ForeignKey(Character, on_delete=models.PROTECT, related_name="scores")
+    images = models.PositiveIntegerField()
+    missing = models.PositiveIntegerField()
+    difference = models.FloatField(null=True)
+    same_rate = models.FloatField(null=True)
+    nearest = models.FloatField(null=True)
+    top1 = models.FloatField(null=True)
+    reference_difference = models.FloatField(null=True)
+    reference_same_rate = models.FloatField(null=True)
+    floor_difference = models.FloatField(null=True)
+    floor_same_rate = models.FloatField(null=True)
+
+    class Meta:
+        ordering = ("character__name",)
+        constraints = (
+            models.UniqueConstraint(fields=("score", "character"), name="one_score_per_character_of_a_score"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.character} in {self.score}"
