@@ -1,13 +1,16 @@
-"""URLs of the api app."""
+"""URLs of the api app: the view of each method."""
 
 from django.urls import path
 
-from arena.api import views
+from arena.api import board_views, views
+from arena.api.requests import methods
 
 urlpatterns = [
-    path("checkpoints", views.checkpoints, name="api-checkpoints"),
-    path("runs/<str:name>/progress", views.run_progress, name="api-run-progress"),
-    path("leaderboard", views.leaderboard, name="api-leaderboard"),
-    path("evaluations/<int:run_id>", views.evaluation, name="api-evaluation"),
-    path("health", views.health, name="api-health"),
+    path("checkpoints", methods(POST=views.register_checkpoint), name="api-checkpoints"),
+    path("runs/<str:name>/progress", methods(POST=views.run_progress), name="api-run-progress"),
+    path("evaluations", methods(GET=views.evaluations, POST=views.start_evaluation), name="api-evaluations"),
+    path("evaluations/<int:run_id>", methods(GET=views.evaluation), name="api-evaluation"),
+    path("evaluations/<int:run_id>/cancel", methods(POST=views.cancel_evaluation), name="api-evaluation-cancel"),
+    path("leaderboard", methods(GET=board_views.leaderboard), name="api-leaderboard"),
+    path("health", methods(GET=views.health), name="api-health"),
 ]

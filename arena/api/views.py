@@ -1,6 +1,5 @@
 """JSON for training runs and researchers (docs/api.md)."""
 
-from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,20 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import reverse
 
 from arena.api import progress
-from arena.api.requests import ProblemError, endpoint, json_object
+from arena.api.models import Scope
+from arena.api.requests import ProblemError, json_object, needs
 from arena.evaluations.models import EvaluationRun, Worker
-from arena.evaluations.running import start, unfinished
+from arena.evaluations.running import cancel, start, unfinished
 from arena.evaluations.tasks import enqueue
+from arena.gallery.finding import UnknownCheckpointError, find_contestant, listed
 from arena.gallery.registering import ConflictError, register
-from arena.leaderboard.table import UnknownBoardError, board
 from generation.checkpoint import CheckpointError
 
+LISTED = 100
 
-@endpoint("POST")
-def checkpoints(request: HttpRequest) -> JsonResponse:
+
+@needs(Scope.CHECKPOINTS)
+def register_checkpoint(request: HttpRequest) -> JsonResponse:
     """Register a checkpoint folder of this machine and start its evaluation: 201 for a new one, 200 for a known."""
     folder = _folder(json_object(request).get("path"))
     try:
@@ -52,7 +54,7 @@ def _folder(path: Any) -> Path:
     return Path(path)
 
 
-@endpoint("POST")
+@needs(Scope.CHECKPOINTS)
 def run_progress(request: HttpRequest, name: str) -> JsonResponse:
     """Keep what a training run says of itself."""
     try:
@@ -62,29 +64,74 @@ def run_progress(request: HttpRequest, name: str) -> JsonResponse:
     return JsonResponse({"run": run.name, "state": run.state, "percent": run.percent})
 
 
-@endpoint("GET")
-def leaderboard(request: HttpRequest) -> JsonResponse:
-    """A board: the same rows as its page and `manage.py leaderboard`."""
-    asked = request.GET
+@needs(Scope.READ)
+def evaluations(request: HttpRequest) -> JsonResponse:
+    """The newest evaluations, of one state if `?state=` names it."""
+    runs = EvaluationRun.objects.select_related("contestant__checkpoint__run").order_by("-pk")
+    state = request.GET.get("state")
+    if state is not None and state not in EvaluationRun.State.values:
+        known = ", ".join(EvaluationRun.State.values)
+        raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no state {state!r}; known: {known}")
+    runs = runs.filter(state=state) if state else runs
+    return JsonResponse({"evaluations": [_evaluation(request, run) for run in runs[:LISTED]], "total": runs.count()})
+
+
+@needs(Scope.EVALUATIONS)
+def start_evaluation(request: HttpRequest) -> JsonResponse:
+    """Evaluate a registered checkpoint, or go on with it: 201 where that queued work, 200 where there is none left."""
+    name = json_object(request).get("checkpoint")
+    if not isinstance(name, str) or not name:
+        raise ProblemError(
+            HTTPStatus.BAD_REQUEST, "'checkpoint' must be the name of a checkpoint or the beginning of its hash"
+        )
     try:
-        found = board(asked.get("metric", "trueskill"), asked.get("poll") or None, asked.get("population", "people"))
-    except UnknownBoardError as error:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, str(error)) from error
-    return JsonResponse({"head": asdict(found.head), "rows": [asdict(row) for row in found.rows]})
+        run, queued = start(find_contestant(name), resume=True)
+    except UnknownCheckpointError as error:
+        raise ProblemError(HTTPStatus.NOT_FOUND, str(error)) from error
+    if queued:
+        enqueue(run.pk)
+    return JsonResponse(_evaluation(request, run), status=HTTPStatus.CREATED if queued else HTTPStatus.OK)
 
 
-@endpoint("GET")
+@needs(Scope.READ)
 def evaluation(request: HttpRequest, run_id: int) -> JsonResponse:
-    """How far an evaluation is."""
-    run = EvaluationRun.objects.select_related("contestant__checkpoint").filter(pk=run_id).first()
+    """How far an evaluation is, and what it has cost."""
+    return JsonResponse(_evaluation(request, _run(run_id)))
+
+
+@needs(Scope.EVALUATIONS)
+def cancel_evaluation(request: HttpRequest, run_id: int) -> JsonResponse:
+    """Stop an evaluation; cancelling twice is the same as once. 409 for one that has ended otherwise."""
+    run = _run(run_id)
+    if not cancel(run) and run.state != EvaluationRun.State.CANCELLED:
+        raise ProblemError(HTTPStatus.CONFLICT, f"evaluation {run_id} is {run.state}: there is nothing to cancel")
+    return JsonResponse(_evaluation(request, run))
+
+
+def _run(run_id: int) -> EvaluationRun:
+    run = EvaluationRun.objects.select_related("contestant__checkpoint__run").filter(pk=run_id).first()
     if run is None:
-        raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no evaluation {run_id}")
-    fields = ("state", "done", "total", "percent", "error", "created_at", "started_at", "finished_at")
-    body = {"id": run.pk, "contestant": run.contestant_id, "checkpoint": run.contestant.checkpoint.sha256}
-    return JsonResponse(body | {name: getattr(run, name) for name in fields})
+        newest = listed(str(pk) for pk in EvaluationRun.objects.order_by("-pk").values_list("pk", flat=True))
+        raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no evaluation {run_id}; known, newest first: {newest}")
+    return run
 
 
-@endpoint("GET", token=False)
+def _evaluation(request: HttpRequest, run: EvaluationRun) -> dict[str, Any]:
+    checkpoint = run.contestant.checkpoint
+    fields = ("state", "done", "total", "percent", "error", "gpu_seconds", "device", "seconds_left")
+    moments = ("created_at", "started_at", "finished_at")
+    return {
+        "id": run.pk,
+        "contestant": run.contestant_id,
+        "checkpoint": checkpoint.sha256,
+        "name": checkpoint.name,
+        "run": checkpoint.run.name,
+        "epoch": checkpoint.epoch,
+        "url": request.build_absolute_uri(reverse("evaluation", args=[run.pk])),
+        **{name: getattr(run, name) for name in (*fields, *moments)},
+    }
+
+
 def health(request: HttpRequest) -> JsonResponse:
     """Whether the database answers and a worker lives; 503 without a database."""
     try:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from arena.gallery.models import Checkpoint, Contestant, Run
 from generation.checkpoint import INFO_FILE, CheckpointInfo, read_checkpoint
@@ -29,8 +29,18 @@ def register(folder: Path) -> tuple[Contestant, bool]:
     folder = folder.resolve()
     info = read_checkpoint(folder)
     manifest = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
+    try:
+        return _rows(info, manifest)
+    except IntegrityError:
+        # The same weights came at the same moment under another run: now they are there to conflict with.
+        return _rows(info, manifest)
+
+
+def _rows(info: CheckpointInfo, manifest: dict[str, object]) -> tuple[Contestant, bool]:
+    """The run's row is locked, so that of several requests with one epoch the first makes it and the others find it."""
     with transaction.atomic():
-        run, _ = Run.objects.get_or_create(name=info.run, defaults={"preset": info.preset})
+        made, _ = Run.objects.get_or_create(name=info.run, defaults={"preset": info.preset})
+        run = Run.objects.select_for_update().get(pk=made.pk)
         checkpoint = _checkpoint(run, info, manifest)
         return Contestant.objects.get_or_create(
             checkpoint=checkpoint, recipe_sha256=info.recipe.sha256, defaults={"recipe": info.recipe.to_dict()}

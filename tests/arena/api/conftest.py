@@ -1,5 +1,32 @@
 """Fixtures of this folder."""
 
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from arena.evaluations.tasks import advance_evaluation
+from tests.arena.leaderboard.conftest import log
 from tests.arena.tiny import media, small_dataset, tiny_folder
 
-__all__ = ["media", "small_dataset", "tiny_folder"]
+__all__ = ["authorised", "log", "media", "queued", "small_dataset", "tiny_folder"]
+
+
+@pytest.fixture(autouse=True)
+def nobody_called_yet() -> None:
+    """No request of this minute is counted."""
+    cache.clear()
+
+
+@pytest.fixture
+def queued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The evaluations that a message was sent for, at the door of the broker."""
+    sent: list[int] = []
+    monkeypatch.setattr(advance_evaluation, "delay", sent.append)
+    return sent
+
+
+@pytest.fixture
+def authorised(client: Client, settings) -> Client:
+    """A client with ARENA_API_TOKEN, which may do everything."""
+    client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {settings.ARENA_API_TOKEN}"
+    return client

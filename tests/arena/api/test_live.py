@@ -1,0 +1,39 @@
+"""Two processes of a real web server on SQLite, asked for the same at the same moment."""
+
+import json
+import sqlite3
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from tests.site import TOKEN, Site, wait_for
+
+PARALLEL = 6
+
+
+def post(site: Site, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+    request = urllib.request.Request(site.url + path, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.status, json.load(answer)
+
+
+def test_the_same_epoch_posted_at_once_is_one_evaluation(tmp_path: Path, tiny_folder: Path) -> None:
+    site = Site(tmp_path)
+    site.manage("migrate", "-v0")
+    site.manage("seed_polls")
+    bind = ("--bind", f"127.0.0.1:{site.port}", "--workers", "2", "--threads", "3")
+    with site.process("web", "gunicorn", "arena.wsgi", *bind), ThreadPoolExecutor(PARALLEL) as pool:
+        wait_for("the first answer of the web server", site.healthy, 60)
+        body = {"path": str(tiny_folder)}
+        answers = list(pool.map(lambda _: post(site, "/api/checkpoints", body), range(PARALLEL)))
+    assert sorted(status for status, _ in answers) == [200] * (PARALLEL - 1) + [201]
+    assert len({told["evaluation"] for _, told in answers}) == 1
+    with closing(sqlite3.connect(site.home / "arena.sqlite3")) as database:
+        counts = [
+            database.execute(f"select count(*) from {table}").fetchone()[0]
+            for table in ("gallery_checkpoint", "gallery_contestant", "evaluations_evaluationrun")
+        ]
+    assert counts == [1, 1, 1]
