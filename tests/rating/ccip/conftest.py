@@ -1,0 +1,33 @@
+"""Encoders and images that need no trained net."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rating.ccip import CCIPEncoder
+from tests.rating.ccip.nets import write_encoder
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encoder folder as deepghs publish theirs, without a manifest. Copy it before changing it."""
+    return write_encoder(tmp_path_factory.mktemp("encoder") / "tiny")
+
+
+@pytest.fixture
+def encoder(folder: Path) -> CCIPEncoder:
+    return CCIPEncoder.from_dir(folder)
+
+
+def noise_image(seed: int, size: tuple[int, int] = (90, 70)) -> Image.Image:
+    """Smooth noise: unlike a flat one it has a direction of its own, unlike white noise a net of cells sees it."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+
+
+@pytest.fixture(scope="session")
+def images() -> Callable[[int], list[Image.Image]]:
+    return lambda count: [noise_image(seed) for seed in range(count)]
