@@ -40,7 +40,8 @@ class CheckpointInfo:
 
     ``latent_mean`` and ``latent_std`` (one number a channel, or both None) say that the UNet works on
     ``(latent - mean) / std``; without them it works on ``latent * vae.config.scaling_factor``.
-    ``pad_mask`` says that the UNet was trained with padding tokens hidden from cross-attention.
+    ``pad_mask`` says that the UNet was trained with padding tokens hidden from cross-attention, ``zero_snr`` (false
+    where ``checkpoint.json`` does not have it) that its noise schedule is rescaled to zero terminal SNR.
     """
 
     folder: Path
@@ -63,6 +64,7 @@ class CheckpointInfo:
     config_sha256: str
     created_at: str
     recipe: Recipe
+    zero_snr: bool = False
 
 
 def read_checkpoint(folder: Path) -> CheckpointInfo:
@@ -188,6 +190,7 @@ def _parse(folder: Path, fields: Mapping[str, Any]) -> CheckpointInfo:
             config_sha256=_typed(fields, "config_sha256", str),
             created_at=_typed(fields, "created_at", str),
             recipe=recipe,
+            zero_snr=_typed({"zero_snr": False, **fields}, "zero_snr", bool),
         )
     except ValueError as error:
         raise CheckpointError(f"{source}: {error}") from error
@@ -224,8 +227,11 @@ def _check_schedule(folder: Path, info: CheckpointInfo) -> None:
     for key, value in wanted.items():
         if config.get(key) != value:
             raise CheckpointError(f"{source}: {key} is {config.get(key)!r}, expected {value!r}")
-    if config.get("rescale_betas_zero_snr"):
-        raise CheckpointError(f"{source}: rescale_betas_zero_snr is not supported")
+    if bool(config.get("rescale_betas_zero_snr")) != info.zero_snr:
+        raise CheckpointError(
+            f"{source}: rescale_betas_zero_snr is {config.get('rescale_betas_zero_snr')!r}, "
+            f"{INFO_FILE} says zero_snr {info.zero_snr}"
+        )
 
 
 def _check_latent_scaling(folder: Path, info: CheckpointInfo) -> None:

@@ -17,13 +17,12 @@ from generation.canonical import canonical_sha256
 from generation.checkpoint import COMPONENTS, CheckpointInfo, read_checkpoint
 from generation.errors import GenerationError
 from generation.imageio import archive_png, read_archive
-from generation.recipe import SAMPLERS, SPACINGS, ImageRequest, Recipe
+from generation.recipe import CHOICES, ImageRequest, Recipe
 from generation.sealing import PAPER_RECIPE, Description, seal_folder
 
 FAILED = 1
 RECIPE_OPTIONS: dict[str, dict[str, Any]] = {
-    "sampler": {"choices": SAMPLERS},
-    "spacing": {"choices": SPACINGS},
+    **{name: {"choices": choices} for name, choices in CHOICES.items()},
     "steps": {"type": int},
     "cfg": {"type": float},
     "width": {"type": int},
@@ -173,7 +172,8 @@ def _warn_about_cut(manifest: dict[str, Any]) -> None:
     if starts:
         unused = manifest["prompt"][min(starts) :]
         Console(stderr=True, soft_wrap=True, markup=False, highlight=False).print(
-            f"warning: the prompt is too long for the text encoders; without effect was: {unused!r}"
+            f"warning: the prompt is too long for the text encoders; without effect was: {unused!r}; "
+            "--long-prompts chunks uses it"
         )
 
 

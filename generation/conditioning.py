@@ -2,28 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
+from generation.checkpoint import CheckpointInfo
 from generation.loading import Parts
+from generation.recipe import Recipe
+from generation.tokens import Chunk, Tokens, empty_chunk, tokenise
 
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """One text as one tokenizer sees it.
-
-    Attributes:
-        ids: begin token, text, end token, padding: exactly ``max_tokens`` of them.
-        length: how many are real, begin and first end token included.
-        cut: the pieces of the text that did not fit, in order; empty when all of it is used.
-        cut_from: index of the first character that did not fit, or None.
-    """
-
-    ids: tuple[int, ...]
-    length: int
-    cut: tuple[str, ...]
-    cut_from: int | None
+Pair = tuple[Tokens, Tokens]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +22,80 @@ class TextCondition:
     mask: torch.Tensor
 
 
-def tokenise(tokenizer: Any, text: str, max_tokens: int) -> Tokens:
-    """Cut or pad one text to ``max_tokens`` ids, and say what was cut."""
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    room = max_tokens - 2
-    kept, spans = encoded["input_ids"][:room], encoded["offset_mapping"][room:]
-    ids = [tokenizer.bos_token_id, *kept, tokenizer.eos_token_id]
-    length = ids.index(tokenizer.eos_token_id) + 1
-    padded = ids + [tokenizer.pad_token_id] * (max_tokens - len(ids))
-    cut = tuple(text[start:end] for start, end in spans)
-    return Tokens(tuple(padded), length, cut, spans[0][0] if spans else None)
+@dataclass(frozen=True, slots=True)
+class View:
+    """Rows of a batch that see the same number of positions; ``rows`` (R,) indices, or None for all rows."""
+
+    length: int
+    rows: torch.Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What guided denoising of B images gets: 2B rows, the negative prompts first.
+
+    Attributes:
+        text: hidden (2B, L, D1+D2), pooled (2B, P), mask (2B, L).
+        views: each row is in exactly one of them; the UNet runs once a view, on all rows, so that a row's result
+            depends on its own length and never on those of its neighbours.
+        masked: whether the mask is applied; otherwise padding is seen like text.
+    """
+
+    text: TextCondition
+    views: tuple[View, ...]
+    masked: bool
+
+
+def padding_of(recipe: Recipe, info: CheckpointInfo) -> str:
+    """The policy in force: ``as_trained`` resolved by what the checkpoint says of itself."""
+    if recipe.padding != "as_trained":
+        return recipe.padding
+    return "masked" if info.pad_mask else "full77"
+
+
+def read_text(parts: Parts, recipe: Recipe, text: str) -> Pair:
+    """One text as both tokenizers see it under the recipe's rules."""
+    first, second = (
+        tokenise(tokenizer, text, parts.max_tokens, syntax=recipe.prompt_syntax, long_prompts=recipe.long_prompts)
+        for tokenizer in (parts.tokenizer, parts.tokenizer_2)
+    )
+    return first, second
+
+
+def condition(parts: Parts, recipe: Recipe, prompts: Sequence[str]) -> Condition:
+    """Encode B prompts and the recipe's negative prompt under its padding, weight and length policies.
+
+    Both sides of an image get equally many chunks. The text encoders always see 2B rows of one chunk each, whatever
+    the prompts are, so an image's bits do not depend on its neighbours' lengths.
+    """
+    texts = [recipe.negative_prompt] * len(prompts) + list(prompts)
+    known = {text: read_text(parts, recipe, text) for text in texts}
+    pairs = [known[text] for text in texts]
+    counts = _chunk_counts(pairs)
+    encoded = [_encode_nth(parts, pairs, number) for number in range(max(counts))]
+    hidden = torch.cat([part.hidden for part in encoded], dim=1)
+    mask = torch.cat([part.mask for part in encoded], dim=1)
+    pooled = encoded[0].pooled
+    if recipe.empty_negative == "zero" and not recipe.negative_prompt.strip():
+        keep = torch.arange(len(texts), device=parts.device) >= len(prompts)
+        hidden, pooled = hidden * keep[:, None, None], pooled * keep[:, None]
+    policy = padding_of(recipe, parts.info)
+    if policy == "minimal":
+        hidden, mask = _compact(hidden, mask)
+        lengths = [int(count) for count in mask.sum(dim=1).tolist()]
+    else:
+        lengths = [count * parts.max_tokens for count in counts]
+    return Condition(TextCondition(hidden, pooled, mask), _views(lengths, parts.device), policy == "masked")
 
 
 def encode_text(parts: Parts, texts: Sequence[str]) -> TextCondition:
-    """Encode B texts with both text encoders; gradients flow, the caller decides about ``inference_mode``.
+    """Encode B texts, one chunk each, as training does; gradients flow, the caller decides about ``inference_mode``.
 
     ``hidden`` joins the penultimate hidden states of both encoders, ``pooled`` is the projected end token of the
     second. Texts longer than the encoders' positions are cut; `tokenise` tells where.
     """
-    first, ids_1 = _ids(parts, parts.tokenizer, texts)
-    second, ids_2 = _ids(parts, parts.tokenizer_2, texts)
-    one = parts.text_encoder(ids_1, output_hidden_states=True)
-    two = parts.text_encoder_2(ids_2, output_hidden_states=True)
-    hidden = torch.cat([one.hidden_states[-2], two.hidden_states[-2]], dim=-1)  # (B, L, D1+D2)
-    lengths = torch.tensor([max(a.length, b.length) for a, b in zip(first, second, strict=True)], device=parts.device)
-    mask = torch.arange(parts.max_tokens, device=parts.device) < lengths[:, None]  # (B, L)
-    return TextCondition(hidden, two.text_embeds, mask.to(hidden.dtype))
+    plain = Recipe()
+    return _encode_nth(parts, [read_text(parts, plain, text) for text in texts], 0)
 
 
 def time_ids(height: int, width: int, batch: int) -> torch.Tensor:
@@ -68,6 +103,57 @@ def time_ids(height: int, width: int, batch: int) -> torch.Tensor:
     return torch.tensor([[height, width, 0, 0, height, width]], dtype=torch.float32).expand(batch, -1).contiguous()
 
 
-def _ids(parts: Parts, tokenizer: Any, texts: Sequence[str]) -> tuple[list[Tokens], torch.Tensor]:
-    tokens = [tokenise(tokenizer, text, parts.max_tokens) for text in texts]
-    return tokens, torch.tensor([item.ids for item in tokens], device=parts.device)  # (B, L)
+def _chunk_counts(pairs: Sequence[Pair]) -> list[int]:
+    """Chunks of each of the 2B rows; both sides of an image, and both encoders, get as many as the longest."""
+    own = [max(len(tokens.chunks) for tokens in pair) for pair in pairs]
+    half = len(own) // 2
+    return [max(a, b) for a, b in zip(own[:half], own[half:], strict=True)] * 2
+
+
+def _encode_nth(parts: Parts, pairs: Sequence[Pair], number: int) -> TextCondition:
+    """Every text's chunk of this number, an empty one where it has fewer."""
+    first = [_nth(parts.tokenizer, pair[0], number, parts.max_tokens) for pair in pairs]
+    second = [_nth(parts.tokenizer_2, pair[1], number, parts.max_tokens) for pair in pairs]
+    one = parts.text_encoder(_ids(first, parts.device), output_hidden_states=True)
+    two = parts.text_encoder_2(_ids(second, parts.device), output_hidden_states=True)
+    hidden = torch.cat([_weighted(one.hidden_states[-2], first), _weighted(two.hidden_states[-2], second)], dim=-1)
+    # A chunk that only fills up is padding as a whole, and real where the text has it (an empty text has one).
+    real = [max(len(tokens.chunks) for tokens in pair) > number for pair in pairs]
+    lengths = [max(a.length, b.length) * is_real for a, b, is_real in zip(first, second, real, strict=True)]
+    mask = torch.arange(parts.max_tokens, device=parts.device) < torch.tensor(lengths, device=parts.device)[:, None]
+    return TextCondition(hidden, two.text_embeds, mask.to(hidden.dtype))
+
+
+def _nth(tokenizer: object, tokens: Tokens, number: int, max_tokens: int) -> Chunk:
+    return tokens.chunks[number] if number < len(tokens.chunks) else empty_chunk(tokenizer, max_tokens)
+
+
+def _ids(chunks: Sequence[Chunk], device: torch.device) -> torch.Tensor:
+    return torch.tensor([chunk.ids for chunk in chunks], device=device)  # (B, L)
+
+
+def _weighted(hidden: torch.Tensor, chunks: Sequence[Chunk]) -> torch.Tensor:
+    """Tokens times their weights, each chunk scaled back to the mean it had, as AUTOMATIC1111 does for one image.
+
+    Rows whose weights are all 1 keep their bits.
+    """
+    weights = torch.tensor([chunk.weights for chunk in chunks], dtype=hidden.dtype, device=hidden.device)  # (B, L)
+    changed = (weights != 1).any(dim=1)
+    if not bool(changed.any()):
+        return hidden
+    scaled = hidden * weights[:, :, None]
+    scaled = scaled * (hidden.mean(dim=(1, 2), keepdim=True) / scaled.mean(dim=(1, 2), keepdim=True))
+    return torch.where(changed[:, None, None], scaled, hidden)
+
+
+def _compact(hidden: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Move the real tokens of each row to its front, in order."""
+    order = torch.argsort(mask, dim=1, descending=True, stable=True)  # (B, L)
+    return hidden.gather(1, order[:, :, None].expand_as(hidden)), mask.gather(1, order)
+
+
+def _views(lengths: Sequence[int], device: torch.device) -> tuple[View, ...]:
+    if len(set(lengths)) == 1:
+        return (View(lengths[0], None),)
+    rows = {length: [i for i, own in enumerate(lengths) if own == length] for length in sorted(set(lengths))}
+    return tuple(View(length, torch.tensor(indices, device=device)) for length, indices in rows.items())

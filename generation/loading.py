@@ -5,8 +5,8 @@ checkpoints must not. So the modules are built from their configs on the meta de
 second copy in memory), and the stored tensors are assigned one by one after they were checked.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class Parts:
     info: CheckpointInfo
     latent_mean: torch.Tensor
     latent_std: torch.Tensor
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    loras: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def device(self) -> torch.device:

@@ -6,18 +6,22 @@ No torch is imported here; what only torch knows (threads, instruction set, devi
 import json
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from generation.canonical import canonical_json
 from generation.checkpoint import CheckpointInfo
 
-SCHEMA = 1
+SCHEMA = 2
+READABLE = (1, 2)
+MAX_BYTES = 8191
 PACKAGES = ("torch", "diffusers", "transformers", "tokenizers", "numpy", "pillow")
-A1111_SAMPLERS = {"euler_a": "Euler a", "euler": "Euler"}
+A1111_SAMPLERS = {"euler_a": "Euler a", "euler": "Euler", "dpmpp_2m": "DPM++ 2M"}
+A1111_SCHEDULES = {"karras": "Karras"}
 
 
-def environment(*, threads: int, device: str, cpu_capability: str) -> dict[str, Any]:
+def environment(*, threads: int, device: str, cpu_capability: str, compiled: bool = False) -> dict[str, Any]:
     """What decides the last bits of a pixel besides the Manifest's other fields."""
     return {
         "python": platform.python_version(),
@@ -27,17 +31,18 @@ def environment(*, threads: int, device: str, cpu_capability: str) -> dict[str, 
         "device": device,
         "threads": threads,
         "attention": "sdpa",
+        "compiled": compiled,
     }
 
 
 def checkpoint_record(info: CheckpointInfo) -> dict[str, Any]:
     """The part of ``checkpoint.json`` that goes into a Manifest."""
-    names = ("sha256", "name", "run", "epoch", "step", "prediction_type", "pad_mask")
+    names = ("sha256", "name", "run", "epoch", "step", "prediction_type", "zero_snr", "pad_mask")
     return {name: getattr(info, name) for name in names}
 
 
 def manifest_json(manifest: Mapping[str, Any]) -> str:
-    """Canonical JSON of a Manifest, under 8 KB for ASCII prompts."""
+    """Canonical JSON of a Manifest. The renderer refuses requests whose text would make it longer than `MAX_BYTES`."""
     return canonical_json(manifest)
 
 
@@ -53,6 +58,22 @@ def differing_fields(one: Mapping[str, Any], other: Mapping[str, Any], prefix: s
     return names
 
 
+def recorded_in(stored: Mapping[str, Any], again: Mapping[str, Any]) -> dict[str, Any]:
+    """``again`` without what an older Manifest had no field for, so that both can be compared."""
+    kept = {key: value for key, value in again.items() if key in stored}
+    nested = {key: recorded_in(stored[key], value) for key, value in kept.items() if isinstance(value, Mapping)}
+    return {**kept, **nested}
+
+
+def as_schema_1(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """A Manifest in the first generation's form, which listed the ids of both text encoders."""
+    older = {**manifest, "schema": 1}
+    for name in ("tokens", "negative_tokens"):
+        first, second = manifest[name]["ids"]
+        older[name] = {**manifest[name], "ids": [first, first if second is None else second]}
+    return older
+
+
 def a1111_parameters(manifest: Mapping[str, Any]) -> str:
     """The same in the text form that the AUTOMATIC1111 web UI and its many readers understand."""
     recipe, checkpoint = manifest["recipe"], manifest["checkpoint"]
@@ -62,13 +83,16 @@ def a1111_parameters(manifest: Mapping[str, Any]) -> str:
     settings = {
         "Steps": recipe["steps"],
         "Sampler": A1111_SAMPLERS[recipe["sampler"]],
+        "Schedule type": A1111_SCHEDULES.get(recipe.get("spacing", "")),
         "CFG scale": recipe["cfg"],
         "Seed": manifest["seed"],
         "Size": f"{recipe['width']}x{recipe['height']}",
         "Model hash": checkpoint["sha256"][:10],
         "Model": checkpoint["name"],
+        "VAE hash": manifest.get("components", {}).get("vae", "")[:10] or None,
+        "Version": f"illustration-arena {_version('illustration-arena')}",
     }
-    lines.append(", ".join(f"{key}: {_quoted(value)}" for key, value in settings.items()))
+    lines.append(", ".join(f"{key}: {_quoted(value)}" for key, value in settings.items() if value is not None))
     return "\n".join(lines)
 
 
@@ -77,6 +101,7 @@ def _quoted(value: object) -> str:
     return json.dumps(text, ensure_ascii=False) if any(mark in text for mark in ',:\n"') else text
 
 
+@cache
 def _version(package: str) -> str | None:
     try:
         return version(package)

@@ -6,8 +6,21 @@ from typing import Any
 
 from generation.canonical import canonical_sha256
 
-SAMPLERS = ("euler_a", "euler")
-SPACINGS = ("trailing", "leading")
+SAMPLERS = ("euler_a", "euler", "dpmpp_2m")
+SPACINGS = ("trailing", "leading", "karras")
+PADDINGS = ("as_trained", "masked", "full77", "minimal")
+PROMPT_SYNTAXES = ("literal", "a1111")
+LONG_PROMPTS = ("cut", "chunks")
+EMPTY_NEGATIVES = ("encode", "zero")
+CHOICES = {
+    "sampler": SAMPLERS,
+    "spacing": SPACINGS,
+    "padding": PADDINGS,
+    "prompt_syntax": PROMPT_SYNTAXES,
+    "long_prompts": LONG_PROMPTS,
+    "empty_negative": EMPTY_NEGATIVES,
+}
+ADDED = ("padding", "prompt_syntax", "long_prompts", "empty_negative")
 MAX_STEPS = 150
 MAX_CFG = 30.0
 MAX_SIDE = 2048
@@ -22,13 +35,21 @@ class Recipe:
     """How images are rendered; frozen into a Contestant, so two of them differ in nothing but what is named here.
 
     Attributes:
-        sampler: one of `SAMPLERS`; ``euler_a`` adds fresh noise at each step, ``euler`` does not.
+        sampler: one of `SAMPLERS`; ``euler_a`` adds fresh noise at each step, ``euler`` and ``dpmpp_2m`` do not.
         steps: evaluations of the UNet per image, 1..150.
         cfg: guidance scale of classifier-free guidance, 0..30; 1 means no guidance.
         width, height: pixels, multiples of 8 up to 2048, not more elongated than 1:10.
         negative_prompt: text of the unconditional half; the empty string is encoded like any other text.
         batch: rows of every forward pass, 1..64; fixed, because the shape of a batch decides the last bits of a pixel.
-        spacing: which training timesteps the steps visit, one of `SPACINGS` (see docs/euler-ancestral.md).
+        spacing: which noise levels the steps visit, one of `SPACINGS` (docs/euler-ancestral.md, docs/dpmpp-2m.md).
+        padding: what cross-attention sees of padding tokens (docs/prompts.md): nothing, by a mask (``masked``) or by
+            cutting them off (``minimal``); all of them (``full77``); or as the checkpoint says of its own training.
+        prompt_syntax: ``a1111`` reads weights such as ``(smile:1.2)``, ``literal`` takes every character as text.
+        long_prompts: text beyond the encoders' positions is dropped (``cut``) or goes into further ``chunks``.
+        empty_negative: an empty negative prompt is encoded like any other text, or stands for all zeros.
+
+    The last four joined later: their defaults are what was done before, and are left out of `to_dict`, so that older
+    recipes keep their hash. A new checkpoint should start from a preset instead (`generation.sealing.PAPER_RECIPE`).
 
     Raises ValueError naming the field when a value is outside its range.
     """
@@ -41,10 +62,14 @@ class Recipe:
     negative_prompt: str = ""
     batch: int = 8
     spacing: str = "trailing"
+    padding: str = "as_trained"
+    prompt_syntax: str = "literal"
+    long_prompts: str = "cut"
+    empty_negative: str = "encode"
 
     def __post_init__(self) -> None:
-        _check_choice("sampler", self.sampler, SAMPLERS)
-        _check_choice("spacing", self.spacing, SPACINGS)
+        for name, choices in CHOICES.items():
+            _check_choice(name, getattr(self, name), choices)
         _check_whole("steps", self.steps, 1, MAX_STEPS)
         _check_whole("batch", self.batch, 1, MAX_BATCH)
         _check_size(self.width, self.height)
@@ -55,8 +80,12 @@ class Recipe:
             raise ValueError(f"field 'negative_prompt' must be text of at most {MAX_PROMPT_CHARACTERS} characters")
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values; `from_dict` is its inverse."""
-        return asdict(self)
+        """The fields as plain JSON values, those of `ADDED` only where they are not at their default.
+
+        `from_dict` is the inverse.
+        """
+        added = {name for name in ADDED if getattr(self, name) == Recipe.__dataclass_fields__[name].default}
+        return {name: value for name, value in asdict(self).items() if name not in added}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":

@@ -9,7 +9,17 @@ from generation.errors import CheckpointError
 from generation.recipe import Recipe
 
 # The paper's own way to sample (B.2): Euler A, more than 20 steps, CFG 5 to 7.5, 1 MP.
-PAPER_RECIPE = Recipe(sampler="euler_a", steps=28, cfg=6.0, width=1024, height=1024, batch=1)
+# Padding is masked, as A.6 recommends, and no text is lost.
+PAPER_RECIPE = Recipe(
+    sampler="euler_a",
+    steps=28,
+    cfg=6.0,
+    width=1024,
+    height=1024,
+    batch=1,
+    padding="masked",
+    long_prompts="chunks",
+)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from generation.errors import ImageError
 from generation.imageio import pixel_sha256
-from generation.provenance import SCHEMA, differing_fields
+from generation.provenance import READABLE, as_schema_1, differing_fields, recorded_in
 from generation.recipe import ImageRequest, Recipe
 from generation.renderer import Renderer
 
@@ -45,8 +45,8 @@ def verify(image: Image.Image, manifest: dict[str, Any], folder: Path, *, device
         recorded, schema = manifest["checkpoint"]["sha256"], manifest["schema"]
     except (KeyError, TypeError, ValueError) as error:
         raise ImageError(f"the manifest cannot be rendered again: {error!r}") from error
-    if schema != SCHEMA:
-        raise ImageError(f"the manifest has schema {schema!r}, this version reads {SCHEMA}")
+    if schema not in READABLE:
+        raise ImageError(f"the manifest has schema {schema!r}, this version reads {' and '.join(map(str, READABLE))}")
     renderer = Renderer(folder, device=device, threads=threads, dtype=dtype)
     if renderer.info.sha256 != recorded:
         return Verification(DIFFERENT, ("checkpoint.sha256",), None)
@@ -57,6 +57,9 @@ def verify(image: Image.Image, manifest: dict[str, Any], folder: Path, *, device
 def _compare(
     image: Image.Image, manifest: dict[str, Any], again: Image.Image, again_manifest: dict[str, Any]
 ) -> Verification:
+    # A first-generation Manifest lacks fields, and lists the second encoder's ids in full.
+    if manifest["schema"] == 1:
+        again_manifest = recorded_in(manifest, as_schema_1(again_manifest))
     fields = differing_fields(manifest, again_manifest)
     difference = _max_difference(image, again)
     edited = manifest.get("pixel_sha256") != pixel_sha256(image)

@@ -58,6 +58,8 @@ def test_render_warns_of_the_part_of_a_prompt_that_has_no_effect(tiny, tmp_path,
     command = ["render", str(tiny), "--seed", "3", "--out", str(tmp_path), "--steps", "1"]
     assert main([*command, "--prompt", "hair " * 46 + "smile, red"]) == 0
     assert "without effect was: 'smile, red'" in capsys.readouterr().err
+    assert main([*command, "--prompt", "hair " * 46 + "smile, red", "--long-prompts", "chunks"]) == 0
+    assert "without effect" not in capsys.readouterr().err
 
 
 def test_another_process_renders_identical_pixels(tiny, archived):

@@ -1,8 +1,10 @@
 import pytest
 import torch
 
-from generation.conditioning import encode_text, time_ids, tokenise
+from generation.conditioning import condition, encode_text, time_ids
 from generation.loading import load_parts
+from generation.recipe import Recipe
+from generation.tokens import tokenise
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +72,48 @@ def test_pooled_depends_on_the_text(parts):
 
 def test_time_ids_are_original_size_crop_and_target_size():
     assert time_ids(48, 64, 2).tolist() == [[48, 64, 0, 0, 48, 64]] * 2
+
+
+def chunked(parts, *prompts, **fields):
+    recipe = Recipe(batch=len(prompts), long_prompts="chunks", prompt_syntax="a1111", **fields)
+    with torch.inference_mode():
+        return condition(parts, recipe, prompts)
+
+
+LONG = "hair " * 46 + "red eyes, smile"
+
+
+def test_chunks_are_encoded_one_by_one_and_joined(parts):
+    """Pooled comes from the first chunk alone; the shorter side is filled up with an empty chunk."""
+    text = chunked(parts, LONG).text
+    with torch.inference_mode():
+        first, second, empty = (encode_text(parts, [part] * 2) for part in ("hair " * 46, "red eyes, smile", ""))
+    assert text.hidden.shape == (2, 96, 40)
+    torch.testing.assert_close(text.hidden[1], torch.cat([first.hidden[1], second.hidden[1]]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(text.hidden[0], torch.cat([empty.hidden[0]] * 2), atol=1e-6, rtol=0)
+    torch.testing.assert_close(text.pooled[1], first.pooled[1], atol=1e-6, rtol=0)
+    assert text.mask.sum(dim=1).tolist() == [2, 48 + 6]
+
+
+def test_both_sides_of_an_image_get_equally_many_positions(parts):
+    views = chunked(parts, LONG, "smile").views
+    assert [(view.length, view.rows.tolist()) for view in views] == [(48, [1, 3]), (96, [0, 2])]
+
+
+def test_with_minimal_padding_each_row_has_its_own_length(parts):
+    views = chunked(parts, LONG, "smile", padding="minimal").views
+    assert [(view.length, view.rows.tolist()) for view in views] == [(2, [0, 1]), (3, [3]), (54, [2])]
+
+
+def test_weights_multiply_and_keep_the_mean_of_a_chunk(parts):
+    plain, strong = chunked(parts, "red hair").text.hidden, chunked(parts, "red (hair:1.5)").text.hidden
+    assert torch.equal(plain[0], strong[0])
+    for width in (slice(0, 16), slice(16, 40)):
+        before, after = plain[1, :, width], strong[1, :, width]
+        scaled = before.clone()
+        scaled[2] *= 1.5  # begin, red, hair
+        torch.testing.assert_close(after, scaled * (before.mean() / scaled.mean()), atol=1e-5, rtol=1e-5)
+
+
+def test_a_weight_of_one_changes_no_bit(parts):
+    assert torch.equal(chunked(parts, "red (hair:1.0)").text.hidden, chunked(parts, "red hair").text.hidden)

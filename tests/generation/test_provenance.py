@@ -1,4 +1,5 @@
 import re
+from importlib.metadata import version
 
 import pytest
 
@@ -40,6 +41,7 @@ def test_a1111_readers_find_every_setting():
         "Size": "64x96",
         "Model hash": "0123456789",
         "Model": "tiny epoch 0",
+        "Version": f"illustration-arena {version('illustration-arena')}",
     }
 
 

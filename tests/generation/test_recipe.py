@@ -23,6 +23,14 @@ def test_the_hash_is_of_the_canonical_json_and_does_not_care_about_int_or_float(
     assert Recipe(cfg=2, negative_prompt="é").sha256 == hashlib.sha256(text.encode()).hexdigest()
 
 
+def test_fields_that_joined_later_keep_the_hash_of_older_recipes_and_count_where_they_are_set():
+    assert "padding" not in Recipe().to_dict()
+    masked = Recipe(padding="masked", long_prompts="chunks")
+    assert masked.to_dict()["padding"] == "masked"
+    assert Recipe.from_dict(masked.to_dict()) == masked
+    assert masked.sha256 != Recipe().sha256
+
+
 def test_a_recipe_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Recipe().steps = 3  # type: ignore[misc]
@@ -33,6 +41,10 @@ def test_a_recipe_is_frozen():
     [
         ("sampler", "ddim"),
         ("spacing", "linspace"),
+        ("padding", "some"),
+        ("prompt_syntax", "compel"),
+        ("long_prompts", "fold"),
+        ("empty_negative", None),
         ("steps", 0),
         ("steps", 151),
         ("steps", 2.5),

@@ -1,3 +1,5 @@
+import dataclasses
+import hashlib
 import json
 import math
 
@@ -7,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from generation.checkpoint import seal_checkpoint
 from generation.imageio import pixel_sha256
+from generation.manifest import shared_manifest, token_record
 from generation.noise import gaussian, noise_sha256
 from generation.provenance import manifest_json
 from generation.recipe import Recipe
@@ -25,6 +28,15 @@ def sigma_by_hand(timestep):
     """SDXL's noise level: sqrt(1 / abar - 1), abar the product of 1 - beta, sqrt(beta) rising evenly."""
     low, high = 0.00085**0.5, 0.012**0.5
     return (1 / math.prod(1 - (low + (high - low) * i / 999) ** 2 for i in range(timestep + 1)) - 1) ** 0.5
+
+
+@pytest.mark.parametrize("padding", ["masked", "minimal", "full77"])
+def test_neither_do_lengths_of_neighbours_matter(renderer, recipe, padding):
+    """Short and long prompts, of one chunk and of two, at every fill and position."""
+    recipe = dataclasses.replace(recipe, steps=2, padding=padding, long_prompts="chunks", prompt_syntax="a1111")
+    alone = [hashes(renderer, recipe, [request])[0] for request in REQUESTS]
+    assert hashes(renderer, recipe, REQUESTS) == alone
+    assert hashes(renderer, recipe, REQUESTS[:0:-1]) == alone[:0:-1]
 
 
 @pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
@@ -52,7 +64,18 @@ def test_no_requests_give_no_images(renderer, recipe):
 
 
 @pytest.mark.parametrize(
-    "change", [{"cfg": 3.0}, {"steps": 4}, {"sampler": "euler"}, {"spacing": "leading"}, {"negative_prompt": "smile"}]
+    "change",
+    [
+        {"cfg": 3.0},
+        {"steps": 4},
+        {"sampler": "euler"},
+        {"spacing": "leading"},
+        {"negative_prompt": "smile"},
+        {"sampler": "dpmpp_2m"},
+        {"spacing": "karras"},
+        {"padding": "masked"},
+        {"padding": "minimal", "sampler": "dpmpp_2m"},
+    ],
 )
 def test_every_field_of_the_recipe_matters(renderer, recipe, change):
     other = Recipe.from_dict({**recipe.to_dict(), **change})
@@ -66,7 +89,7 @@ def test_another_size_is_rendered_in_that_size(renderer):
 
 def test_a_size_that_does_not_fit_the_checkpoint_is_refused_before_rendering(renderer, monkeypatch):
     assert renderer.info.name == "tiny epoch 0"
-    monkeypatch.setattr(renderer._parts.unet.config, "block_out_channels", (8, 16, 16))
+    monkeypatch.setattr(renderer.parts.unet.config, "block_out_channels", (8, 16, 16))
     with pytest.raises(RenderError, match="multiples of 16"):
         renderer.render(Recipe(width=72), REQUESTS)
 
@@ -78,6 +101,9 @@ def test_the_manifest_says_how_the_image_came_about(renderer, recipe):
     assert manifest["checkpoint"]["sha256"] == renderer.info.sha256
     assert Recipe.from_dict(manifest["recipe"]) == recipe
     assert (manifest["prompt"], manifest["seed"]) == (PROMPTS[2], 2)
+    assert manifest["padding"] == "full77"
+    ancestral = b"".join(gaussian(2, "ancestral", step, (4, 16, 16)).tobytes() for step in range(2))
+    assert manifest["ancestral_noise_sha256"] == hashlib.sha256(ancestral).hexdigest()
     assert manifest["noise_sha256"] == noise_sha256(gaussian(2, "initial", 0, (4, 16, 16)))
     assert manifest["pixel_sha256"] == pixel_sha256(rendered.image)
     assert manifest["schedule"]["timesteps"] == [999, 666, 332]
@@ -92,17 +118,24 @@ def test_the_manifest_says_what_was_cut(renderer, recipe):
     manifest = list(renderer.render(recipe, REQUESTS))[2].manifest
     assert manifest["tokens"]["cut_tokens"] == [14, 14]
     assert manifest["prompt"][manifest["tokens"]["cut_from"][0] :].split() == ["hair"] * 14
-    assert [len(ids) for ids in manifest["tokens"]["ids"]] == [48, 48]
+    first, second = manifest["tokens"]["ids"]
+    assert (len(first), second) == (48, None)
     assert manifest["negative_tokens"]["cut_from"] == [None, None]
 
 
 def test_the_longest_manifest_stays_under_eight_kilobytes(renderer):
-    recipe = Recipe(steps=150, batch=1, negative_prompt="q" * 1000)
     # Steps beyond the first tell nothing new about size, so the manifest's parts are built without rendering.
     manifest = next(renderer.render(Recipe(steps=1, batch=1), REQUESTS[:1])).manifest
-    texts = {"prompt": "z" * 1000, "tokens": renderer._tokens("z" * 1000)}
-    longest = {**manifest, **renderer._shared_manifest(recipe), **texts}
-    assert 4000 < len(manifest_json(longest).encode()) < 8192
+    for text, fields in (("z" * 1000, {}), ("z " * 500, {"long_prompts": "chunks", "prompt_syntax": "a1111"})):
+        recipe = Recipe(steps=150, spacing="karras", batch=1, negative_prompt=text, **fields)
+        texts = {"prompt": text, "tokens": token_record(renderer.parts, recipe, text)}
+        longest = {**manifest, **shared_manifest(renderer.parts, recipe), **texts}
+        assert 4000 < len(manifest_json(longest).encode()) < 8192
+
+
+def test_texts_too_long_for_the_manifest_are_refused_before_rendering(renderer):
+    with pytest.raises(RenderError, match=r"would take \d+ bytes, 8191 are the limit"):
+        renderer.render(Recipe(negative_prompt="\U0001f600" * 1000), [ImageRequest("\U0001f600" * 1000, 1)])
 
 
 def test_progress_counts_the_steps_of_all_batches(renderer, recipe):
