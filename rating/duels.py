@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from rating.distinct import distinct
 from rating.joint import JointFit
 from rating.votes import Votes
 
@@ -76,22 +77,22 @@ def duels_of(fit: JointFit, votes: Votes) -> Duels:
     swapped = (lefts[votes.poll] < 0) & (votes.seats[:, 0] > votes.seats[:, 1])
     seats = place[np.where(swapped[:, None], votes.seats[:, ::-1], votes.seats)]
     outcome = 1 + np.sign(votes.ranks[:, 0] - votes.ranks[:, 1]) * np.where(swapped, -1, 1)
-    key, frame = np.unique((votes.poll.astype(np.intp) * n + seats[:, 0]) * n + seats[:, 1], return_inverse=True)
-    poll, left, right = key // (n * n), key // n % n, key % n
+    frame, example = distinct([votes.poll.astype(np.intp), seats[:, 0], seats[:, 1]], max(n, len(votes.polls)))
+    poll, left, right = votes.poll[example], seats[example, 0], seats[example, 1]
     slots = np.stack([left, right, lefts[poll], ties[poll]], axis=1)
-    seen, one = slots >= 0, np.ones(len(key))
+    seen, one = slots >= 0, np.ones(len(example))
     side = np.stack([one, -one, one, 0.0 * one], axis=1) * seen
     tie = np.stack([0.0 * one, 0.0 * one, 0.0 * one, one], axis=1) * seen
     slots, p = np.where(seen, slots, 0), n + len(terms)
     across = _products(slots, side, tie, p)
     turned = _products(slots, tie, side, p)
     return Duels(
-        frame=frame.ravel(),
+        frame=frame,
         outcome=outcome.astype(np.intp),
         left=left,
         right=right,
-        sides=_sparse(side, np.arange(len(key))[:, None], slots, (len(key), p)),
-        tie=_sparse(tie, np.arange(len(key))[:, None], slots, (len(key), p)),
+        sides=_sparse(side, np.arange(len(example))[:, None], slots, (len(example), p)),
+        tie=_sparse(tie, np.arange(len(example))[:, None], slots, (len(example), p)),
         ties=seen[:, 3:],
         squares=(_products(slots, side, side, p), across + turned, _products(slots, tie, tie, p)),
         start=fit.estimate[np.append(fit.took_part, np.ones(len(terms), dtype=bool))],
@@ -150,15 +151,20 @@ def fit_many(duels: Duels, counts: Floats) -> Floats:
     if resamples:
         together = Counted(*(part.mean(axis=1, keepdims=True) for part in (counted.lead, counted.drawn, counted.total)))
         shared = np.linalg.inv(_derivatives(duels, together, estimate[:, :1])[1][0])
+    before = np.full(resamples, STEP)
     for iteration in range(ITERATIONS):
         if not len(active):
             break
         whole = len(active) == resamples
         own, at = (counted, estimate) if whole else (counted.take(active), estimate[:, active])
-        step = _step(duels, own, at, shared if iteration < CHORDS else None)
+        # All start from one point, and what is expected there is the same for all.
+        step = _step(duels, own, at if iteration else at[:, :1], shared if iteration < CHORDS else None)
         longest = np.abs(step).max(axis=0, initial=0.0)
         estimate[:, active] += step * np.minimum(1.0, LONGEST_STEP / np.maximum(longest, STEP))
-        active = active[np.abs(step[:n]).max(axis=0) > STEP]
+        moved = np.abs(step[:n]).max(axis=0)
+        # A chord's steps shrink by a like factor each time, Newton's by a smaller one: the next would be this long.
+        going = moved * np.minimum(1.0, moved / before) > STEP / 10.0
+        active, before = active[going], moved[going]
     theta = np.delete(estimate, active, axis=1)[:n]
     return np.asarray((theta - theta.mean(axis=0)).T)
 
@@ -178,7 +184,7 @@ def _outcomes(duels: Duels, counted: Counted, estimate: Floats) -> tuple[Floats,
         lead, drawn = np.tanh(half) / 2.0, np.zeros_like(half)
         return np.asarray(duels.sides.T @ (counted.lead - counted.total * lead)), lead, drawn
     up = np.exp(half)
-    down, level = 1.0 / up, np.exp(duels.tie @ estimate) * duels.ties
+    down, level = 1.0 / up, duels.tie @ np.exp(estimate)
     weight = up + down + level
     lead, drawn = (up - down) / (2.0 * weight), level / weight
     gradient = duels.sides.T @ (counted.lead - counted.total * lead)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rating.bootstrap import bootstrap
+from rating.bootstrap import _by_vote, bootstrap
 from rating.covariance import clustered_covariance
+from rating.duels import duels_of
 from rating.errors import StateError
 from rating.game import Game
 from rating.joint import Ties, fit_joint
@@ -87,8 +88,22 @@ def test_picks_and_rankings() -> None:
     assert seen[-1] == (150, 150)
 
 
+@pytest.mark.parametrize("votes", [3, 40, 5000])
+def test_numbers_of_a_resample_are_multinomial(votes: int) -> None:
+    drawn = simulate(world(3), votes, np.random.default_rng(21))
+    duels = duels_of(fit_joint(drawn, ridge=1.0, left_seat=False), drawn)
+    counts = _by_vote(duels, np.random.default_rng(22))(20_000)
+    share = np.bincount(duels.cell, minlength=duels.cells) / votes
+    covariance = votes * (np.diag(share) - np.outer(share, share))
+    assert (counts >= 0).all()
+    assert (counts.sum(axis=0) == votes).all()
+    assert (counts[share == 0] == 0).all()
+    sd = np.sqrt(np.diag(covariance))
+    np.testing.assert_allclose(counts.mean(axis=1), votes * share, atol=5 * sd.max() / np.sqrt(20_000))
+    np.testing.assert_allclose(np.cov(counts), covariance, atol=5 * sd.max() ** 2 * np.sqrt(2 / 20_000))
+
+
 def test_resamples_of_large_and_small_cells_agree() -> None:
-    # Few votes a cell: votes are drawn. The same ones forty times over: numbers of cells are drawn.
     votes = simulate(world(4), 400, np.random.default_rng(11))
     few = bootstrap(fit_joint(votes), votes, by="vote", rng=np.random.default_rng(0))
     many_votes = votes.take(np.tile(np.arange(400), 40))
