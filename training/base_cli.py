@@ -19,7 +19,7 @@ from training.attributes_cli import main as attributes_main
 from training.attributes_net import load_checker
 from training.base_files import FOLDER, export_base, unpack_base
 from training.checkpoint import write_json
-from training.config import Preset, load_preset, to_mapping
+from training.config import HOME, Preset, load_preset, to_mapping
 from training.data import choose_posts, read_manifest
 from training.display import TerminalDisplay, quieten_libraries
 from training.errors import UserError
@@ -32,7 +32,6 @@ from training.signals import stop_on_signal
 from training.start import write_start
 from training.vae_training import VaeProgress, reconstruct, train_vae
 
-HOME = Path(os.environ.get("ARENA_HOME", "var"))
 SHEET_COLUMNS = 16
 
 

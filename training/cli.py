@@ -12,12 +12,14 @@ from training.errors import UserError
 
 COMMANDS: dict[str, str] = {
     "dataset": "training.dataset.cli:main",
+    "explain-caption": "training.explain_cli:main",
     "base": "training.base_cli:main",
     "train": "training.train_cli:main",
     "attributes": "training.attributes_cli:main",
 }
 SUMMARIES: dict[str, str] = {
     "dataset": "render the demo data set, or a contact sheet of one",
+    "explain-caption": "show how the caption of one post in one epoch comes about",
     "base": "train the tiny base from nothing",
     "train": "fine-tune a base, one checkpoint per epoch",
     "attributes": "train and measure the attribute check of rendered images",

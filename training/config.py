@@ -8,16 +8,19 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from training.captions import TINY, CaptionConfig
+from training.caption_config import TINY, CaptionConfig
 from training.errors import UserError
 
+HOME = Path(os.environ.get("ARENA_HOME", "var"))
 PRESETS = Path(__file__).parent / "presets"
+CAPTIONS = PRESETS / "captions"
 Settings = TypeVar("Settings")
 
 
@@ -123,18 +126,54 @@ def load_preset(name: str) -> Preset:
     return from_mapping(Preset, {"name": name, **tomllib.loads(path.read_text())}, str(path))
 
 
+def caption_names() -> list[str]:
+    """Names of caption configs: those of the paper's versions and those within the presets."""
+    return sorted(path.stem for path in CAPTIONS.glob("*.toml")) + preset_names()
+
+
+def load_captions(name: str) -> CaptionConfig:
+    """A caption config by name (`caption_names`), or from a TOML file of its settings.
+
+    Raises:
+        UserError: there is neither (the nearest name is given), or a setting in it is wrong.
+    """
+    if name in preset_names():
+        return load_preset(name).caption
+    path = CAPTIONS / f"{name}.toml" if name in caption_names() else Path(name)
+    return load_toml(CaptionConfig, path, caption_names())
+
+
+def load_toml(kind: type[Settings], path: Path, names: list[str]) -> Settings:
+    """Settings from a TOML file; ``names`` are what else could have been asked for.
+
+    Raises:
+        UserError: no such file, no TOML, or a setting in it is wrong.
+    """
+    if not path.is_file():
+        near = difflib.get_close_matches(str(path), names, n=1, cutoff=0.0)[0]
+        raise UserError(f"no file {path}, and no such name: did you mean {near!r}? Known: {', '.join(names)}")
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no TOML: {error}") from error
+    return from_mapping(kind, values, str(path))
+
+
 def from_mapping(kind: type[Settings], mapping: Mapping[str, Any], source: str) -> Settings:
     """Build dataclass ``kind`` from ``mapping``; lists become tuples, tables become nested dataclasses.
 
     Raises:
-        UserError: a key is unknown or a value has the wrong type; ``source`` is named.
+        UserError: a key is unknown or a value has the wrong type or range; ``source`` is named.
     """
     hints = get_type_hints(kind)
     unknown = sorted(set(mapping) - set(hints))
     if unknown:
         raise UserError(f"{source}: unknown setting {unknown[0]!r}; known: {', '.join(sorted(hints))}")
     values = {key: _value(hints[key], value, f"{source}: {key}") for key, value in mapping.items()}
-    return kind(**values)
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise UserError(f"{source}: {error}") from error
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from training.captions import CaptionConfig, caption
+from training.caption_config import CaptionConfig
+from training.captions import caption
 from training.config import DiffusionConfig
 from training.errors import UserError
 from training.images import load_images, to_float

@@ -2,27 +2,32 @@
 
 import datetime
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from generation.tags import RATINGS
 from training.errors import UserError
-
-RATINGS = {"g": "general", "s": "sensitive", "q": "questionable", "e": "explicit"}
 
 
 @dataclass(frozen=True)
 class Post:
     """One post. Tags keep Danbooru's spelling (underscores); sizes are pixels; ``created_at`` is UTC.
 
-    ``rating`` is one of ``RATINGS``' letters; ``file_path`` is relative to the data set's folder, empty where the
-    record does not name one; ``quality`` is a quality tag given by ``training.quality`` or empty.
+    Attributes:
+        created_at, score: None where a lenient reader met a record without them.
+        rating: one of `generation.tags.RATINGS`' letters; empty where a lenient reader met none.
+        file_path: relative to the data set's folder, empty where the record does not name one.
+        quality: a quality tag given by `training.quality`, or empty.
+        texts: natural-language captions; none, one or several.
+        register: the string of the post's outlier cluster (`training.stages.register_tokens`), or empty.
+        synthetic: rendered by a checkpoint (`training.synthetic`), not drawn by a person.
     """
 
     id: int
-    created_at: datetime.datetime
-    score: int
+    created_at: datetime.datetime | None
+    score: int | None
     fav_count: int
     rating: str
     image_width: int
@@ -37,6 +42,17 @@ class Post:
     artist: tuple[str, ...]
     meta: tuple[str, ...]
     quality: str = ""
+    texts: tuple[str, ...] = ()
+    register: str = ""
+    synthetic: bool = False
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """All tags, category by category."""
+        return (*self.general, *self.character, *self.copyright, *self.artist, *self.meta)
+
+
+Report = Callable[[str], None]
 
 
 def read_posts(path: Path) -> list[Post]:
@@ -57,33 +73,62 @@ def read_posts(path: Path) -> list[Post]:
     return list(posts.values())
 
 
-def parse_post(record: object, where: str) -> Post:
-    """A validated Post from a decoded JSON record; ``where`` (file and line) opens every error message.
+def parse_post(record: object, where: str, report: Report | None = None) -> Post:
+    """A validated Post from a decoded record; ``where`` (file and line) opens every error message.
+
+    With ``report``, a missing or wrong date, score, rating or tag list is reported and left out of the post instead of
+    being an error.
 
     Raises:
         UserError: a field is missing or wrong.
     """
     if not isinstance(record, Mapping):
         raise UserError(f"{where}: a post must be a JSON object, found {type(record).__name__}")
-    fields = _Fields(record, f"{where}, post {record.get('id', 'without id')}")
+    fields = _Fields(record, f"{where}, post {record.get('id', 'without id')}", report)
     return Post(
         id=fields.integer("id", least=1),
-        created_at=fields.moment("created_at"),
-        score=fields.integer("score"),
-        fav_count=fields.integer("fav_count", least=0),
-        rating=fields.rating("rating"),
+        created_at=fields.or_else("created_at", fields.moment, None),
+        score=fields.or_else("score", fields.integer, None),
+        fav_count=fields.or_else("fav_count", fields.natural, 0),
+        rating=fields.or_else("rating", fields.rating, ""),
         image_width=fields.integer("image_width", least=1),
         image_height=fields.integer("image_height", least=1),
         file_ext=fields.text("file_ext"),
-        md5=fields.text("md5"),
+        md5=fields.or_else("md5", fields.text, ""),
         file_path=fields.relative_path("file_path"),
-        source=fields.text("source"),
-        general=fields.tags("tag_string_general"),
-        character=fields.tags("tag_string_character"),
-        copyright=fields.tags("tag_string_copyright"),
-        artist=fields.tags("tag_string_artist"),
-        meta=fields.tags("tag_string_meta"),
+        source=fields.or_else("source", fields.text, ""),
+        general=fields.or_else("tag_string_general", fields.tags, ()),
+        character=fields.or_else("tag_string_character", fields.tags, ()),
+        copyright=fields.or_else("tag_string_copyright", fields.tags, ()),
+        artist=fields.or_else("tag_string_artist", fields.tags, ()),
+        meta=fields.or_else("tag_string_meta", fields.tags, ()),
+        quality=fields.given("quality", str, ""),
+        texts=fields.lines("texts"),
+        register=fields.given("register", str, ""),
+        synthetic=fields.given("synthetic", bool, False),
     )
+
+
+def to_record(post: Post) -> dict[str, object]:
+    """The post as a record that `parse_post` reads back; what a record may lack is left out where it is empty."""
+    record: dict[str, object] = {
+        "id": post.id,
+        "created_at": None if post.created_at is None else post.created_at.isoformat(timespec="milliseconds"),
+        **{name: getattr(post, name) for name in _PLAIN},
+        **{f"tag_string_{name}": " ".join(getattr(post, name)) for name in CATEGORIES},
+        "quality": post.quality,
+        "texts": list(post.texts),
+        "register": post.register,
+        "synthetic": post.synthetic,
+    }
+    return {name: value for name, value in record.items() if name not in _OPTIONAL or value}
+
+
+CATEGORIES = ("general", "character", "copyright", "artist", "meta")
+_PLAIN = (
+    "score", "fav_count", "rating", "image_width", "image_height", "file_ext", "md5", "file_path", "source",
+)  # fmt: skip
+_OPTIONAL = frozenset({"quality", "texts", "register", "synthetic", "file_path"})
 
 
 def _records(file: Path) -> Iterator[tuple[str, object]]:
@@ -118,6 +163,21 @@ class _Fields:
 
     record: Mapping[str, Any]
     where: str
+    report: Report | None = None
+
+    def or_else(self, name: str, read: Callable[[str], Any], default: Any) -> Any:
+        """``read(name)``; if there is somebody to report to, what is wrong goes there and ``default`` stands for it."""
+        if self.report is None:
+            return read(name)
+        try:
+            return read(name)
+        except UserError as error:
+            self.report(str(error).removeprefix(f"{self.where}: "))
+            return default
+
+    def given(self, name: str, kind: type, default: Any) -> Any:
+        """The field, or ``default`` where the record has none."""
+        return default if self.record.get(name) is None else self._get(name, kind)
 
     def _get(self, name: str, kind: type) -> Any:
         if name not in self.record:
@@ -133,6 +193,9 @@ class _Fields:
             raise UserError(f"{self.where}: field {name!r} must be at least {least}, found {value}")
         return value
 
+    def natural(self, name: str) -> int:
+        return self.integer(name, least=0)
+
     def text(self, name: str) -> str:
         value: str = self._get(name, str)
         return value
@@ -147,6 +210,8 @@ class _Fields:
         return value
 
     def moment(self, name: str) -> datetime.datetime:
+        if isinstance(self.record.get(name), datetime.datetime):  # Parquet keeps times as such
+            return _utc(self.record[name])
         value = self.text(name)
         try:
             moment = datetime.datetime.fromisoformat(value)
@@ -156,6 +221,13 @@ class _Fields:
             raise UserError(f"{self.where}: field {name!r} has no time zone: {value!r}")
         return moment.astimezone(datetime.UTC)
 
+    def lines(self, name: str) -> tuple[str, ...]:
+        """A list of texts, empty where the record has none; white space within becomes single spaces."""
+        values = self.given(name, list, [])
+        if not all(isinstance(value, str) for value in values):
+            raise UserError(f"{self.where}: field {name!r} must be a list of texts, found {values!r}")
+        return tuple(" ".join(value.split()) for value in values if value.strip())
+
     def relative_path(self, name: str) -> str:
         """Empty when the record has none; never a way out of the data set's folder."""
         if name not in self.record:
@@ -164,3 +236,8 @@ class _Fields:
         if path.is_absolute() or ".." in path.parts:
             raise UserError(f"{self.where}: field {name!r} must lie inside the data set, found {str(path)!r}")
         return str(path)
+
+
+def _utc(moment: datetime.datetime) -> datetime.datetime:
+    """A time without a zone, as Parquet files often have it, is UTC."""
+    return moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)

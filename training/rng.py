@@ -4,8 +4,10 @@ A stream depends on its key alone, never on what was asked before it, so results
 of workers, the order of work or a resume, and a new stage with its own name moves no other stage.
 """
 
-import hashlib
 import random
+import struct
+from collections.abc import Mapping
+from hashlib import blake2b, shake_128
 
 
 def stream_key(seed: int, *path: int | str) -> int:
@@ -13,7 +15,7 @@ def stream_key(seed: int, *path: int | str) -> int:
 
     ``("a", "b")`` and ``("ab",)`` differ, and so do ``(1,)`` and ``("1",)``.
     """
-    digest = hashlib.blake2b(digest_size=16)
+    digest = blake2b(digest_size=16)
     for part in (seed, *path):
         text = f"{type(part).__name__}:{part}".encode()
         digest.update(len(text).to_bytes(4, "big") + text)
@@ -23,3 +25,34 @@ def stream_key(seed: int, *path: int | str) -> int:
 def stream(seed: int, *path: int | str) -> random.Random:
     """A fresh ``random.Random`` for one purpose, e.g. ``stream(seed, "caption", "dropout", post_id, epoch)``."""
     return random.Random(stream_key(seed, *path))
+
+
+class Draws:
+    """Independent random numbers of one thing, each under a name: a number depends on its own name alone.
+
+    For places where a ``random.Random`` is too slow: setting one up takes 6 microseconds, a BLAKE2b or SHAKE-128 of a
+    name a tenth of that (Python 3.11). ``numbers`` say which thing, such as seed, post and epoch. The names of
+    ``slots`` come together from one hash; a name appended to them moves none of those before.
+    """
+
+    __slots__ = ("_block", "_prefix", "_slots")
+
+    def __init__(self, purpose: str, *numbers: int, slots: Mapping[str, int] | None = None) -> None:
+        self._prefix = f"{purpose}:{':'.join(map(str, numbers))}:".encode()
+        self._slots = slots or {}
+        self._block = self.integers("slots", len(self._slots))
+
+    def uniform(self, name: str) -> float:
+        """A number in [0, 1), a multiple of 2^-32 for a slot's name and of 2^-48 for any other."""
+        if name in self._slots:
+            return self._block[self._slots[name]] * 2.0**-32
+        return int.from_bytes(blake2b(self._prefix + name.encode(), digest_size=6).digest()) * 2.0**-48
+
+    def integers(self, name: str, count: int) -> list[int]:
+        """``count`` integers in [0, 2^32); the first ones are the same for every count."""
+        digest = shake_128(self._prefix + name.encode()).digest(4 * count)
+        return list(struct.unpack(f"<{count}I", digest))
+
+    def order(self, name: str, count: int) -> list[int]:
+        """A random permutation of ``range(count)``."""
+        return sorted(range(count), key=self.integers(name, count).__getitem__)

@@ -12,7 +12,7 @@ import torch
 
 from training.attributes_net import Checker, load_checker
 from training.base_files import unpack_base
-from training.config import load_preset, preset_names
+from training.config import HOME, load_preset, preset_names
 from training.data import choose_posts
 from training.display import TerminalDisplay, quieten_libraries
 from training.hooks import ArenaClient, ArenaHook
@@ -21,7 +21,6 @@ from training.posts import Post
 from training.run import Run, RunPlan, Stopped, with_steps
 from training.signals import stop_on_signal
 
-HOME = Path(os.environ.get("ARENA_HOME", "var"))
 INTERRUPTED = 130
 MEASURED = 3  # images of each character
 

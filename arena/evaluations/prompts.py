@@ -2,10 +2,10 @@
 
 SEEDS = (1001, 1002)
 
-# Templates of the fixed-characteristics poll: the name alone must carry the identity.
-TEMPLATES = (
-    "{person}, {name}, solo, smile, closed mouth, white background",
-    "{person}, {name}, solo, open mouth, smile, blue background",
+# What the prompts of the fixed-characteristics poll show beside the character: the name alone must carry the identity.
+FIXED = (
+    ("solo", "smile", "closed_mouth", "white_background"),
+    ("solo", "open_mouth", "smile", "blue_background"),
 )
 
 FREE = (

@@ -10,9 +10,10 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils.translation import gettext_noop
 
-from arena.evaluations.prompts import FFA, FREE, SEEDS, TEMPLATES
+from arena.evaluations.prompts import FFA, FIXED, FREE, SEEDS
 from arena.gallery.models import Character, Prompt, PromptSet
 from arena.polls.models import Poll
+from generation.tags import prompt, spaced
 
 # With two templates and two seeds, twelve characters make 48 images a checkpoint.
 FIXED_CHARACTERS = 12
@@ -64,7 +65,7 @@ def _seed_characters(dataset: Path, rows: list[dict[str, Any]]) -> None:
         for row in rows:
             character, _ = Character.objects.update_or_create(
                 name=row["name"],
-                defaults={"tags": [_spaced(tag) for tag in row["tags"]], "references": _copy_references(dataset, row)},
+                defaults={"tags": [spaced(tag) for tag in row["tags"]], "references": _copy_references(dataset, row)},
             )
             if row in asked:
                 _seed_fixed_prompts(prompts, character)
@@ -72,8 +73,8 @@ def _seed_characters(dataset: Path, rows: list[dict[str, Any]]) -> None:
 
 def _seed_fixed_prompts(prompts: PromptSet, character: Character) -> None:
     person = next((tag for tag in character.tags if tag in {"1girl", "1boy"}), "1other")
-    for template in TEMPLATES:
-        text = template.format(person=person, name=_spaced(character.name))
+    for general in FIXED:
+        text = prompt({"person": [person], "character": [character.name], "general": general})
         Prompt.objects.get_or_create(prompt_set=prompts, text=text, defaults={"character": character})
 
 
@@ -109,8 +110,3 @@ def _read_characters(dataset: Path) -> list[dict[str, Any]]:
     if absent:
         raise DatasetError(f"{source} names {absent[0]}, which is not there: {remedy}")
     return checked
-
-
-def _spaced(tag: str) -> str:
-    """A tag as captions write it."""
-    return tag.replace("_", " ")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.captions import TINY
+from training.caption_config import TINY
 from training.config import Architecture, DiffusionConfig, Preset
 from training.data import choose_posts
 from training.dataset.plan import Plan

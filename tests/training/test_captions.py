@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.captions import TINY, CaptionConfig, caption, prompt_text, spaced, year_word
+from generation.tags import spaced, year_word
+from training.caption_config import PAPER_LEVELS, TINY, CaptionConfig
+from training.captions import caption, prompt_text
+from training.config import from_mapping, to_mapping
 from training.posts import Post, read_posts
 
 REAL_POST = Path(__file__).parents[1] / "data" / "danbooru_post.json"
@@ -69,7 +72,7 @@ def test_real_post_in_schema_order():
         ),
         (
             {"rating": "q"},
-            {"include_copyright": False, "include_meta": False, "include_artist": False, "include_year": False},
+            {"copyright": "drop", "include_meta": False, "include_artist": False, "include_year": False},
             "1girl, aoi, questionable, blue hair, glasses, long hair, smile, solo, white background",
         ),
         (
@@ -89,8 +92,41 @@ def test_real_post_in_schema_order():
         ),
         (
             {"character": ("zoe", "aoi")},
-            {**{f"include_{name}": False for name in ("copyright", "rating", "meta", "artist", "quality", "year")}},
+            {
+                **{f"include_{name}": False for name in ("rating", "meta", "artist", "quality", "year")},
+                "copyright": "drop",
+            },
             "1girl, aoi, zoe, blue hair, glasses, long hair, smile, solo, white background",
+        ),
+        (
+            {
+                "quality": "masterpiece",
+                "rating": "e",
+                "created_at": datetime.datetime(2017, 12, 31, 23, tzinfo=datetime.UTC),
+            },
+            {},
+            "1girl, aoi, original, explicit, blue hair, glasses, long hair, smile, solo, white background, highres, "
+            "some one, masterpiece, oldest",
+        ),
+        (
+            {
+                "quality": "worst quality",
+                "rating": "s",
+                "created_at": datetime.datetime(2020, 6, 1, tzinfo=datetime.UTC),
+            },
+            {"include_artist": False},
+            "1girl, aoi, original, sensitive, blue hair, glasses, long hair, smile, solo, white background, highres, "
+            "worst quality, modern",
+        ),
+        (
+            {"general": ("no_humans", "scenery"), "character": (), "artist": ("b", "a"), "copyright": ("y", "x")},
+            {},
+            "x, y, general, no humans, scenery, highres, a, b, old",
+        ),
+        (
+            {"general": ("3girls", "2boys", "1other", "multiple_boys"), "character": ("b_(x)", "a_(x)"), "meta": ()},
+            {"include_rating": False},
+            "3girls, 2boys, multiple boys, 1other, a (x), b (x), original, some one, old",
         ),
         (
             {"general": (), "character": (), "copyright": (), "artist": (), "meta": ()},
@@ -230,7 +266,7 @@ def test_worker_processes_make_the_same_captions(method):
 def test_captions_do_not_depend_on_the_hash_seed():
     code = (
         "from pathlib import Path; from training.posts import read_posts;"
-        "from training.captions import CaptionConfig, caption;"
+        "from training.caption_config import CaptionConfig; from training.captions import caption;"
         f"[post] = read_posts(Path({str(REAL_POST)!r}));"
         "print([caption(post, CaptionConfig(tag_dropout=.5, protected=frozenset({'solo', 'ring', 'mask'})), 0, e)"
         " for e in range(20)])"
@@ -252,6 +288,9 @@ def test_a_rate_outside_0_and_1_is_refused(field, rate):
 
 
 def test_config_as_json_values():
-    config = CaptionConfig(protected=frozenset({"b", "a"}))
-    assert config.to_dict()["protected"] == ["a", "b"]
-    assert config.to_dict()["tag_dropout"] == 0.1
+    values = to_mapping(CaptionConfig(protected=frozenset({"b", "a"}), levels=PAPER_LEVELS))
+    assert values["protected"] == ["a", "b"]
+    assert values["levels"][0] == {"rate": 0.3, "share": 0.3, "least": 10}
+    assert from_mapping(CaptionConfig, values, "here") == CaptionConfig(
+        protected=frozenset({"a", "b"}), levels=PAPER_LEVELS
+    )

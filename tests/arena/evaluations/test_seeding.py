@@ -7,9 +7,11 @@ import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 
+from arena.evaluations.prompts import FFA, FREE
 from arena.evaluations.seeding import DatasetError, seed
 from arena.gallery.models import Character, Prompt, PromptSet
 from arena.polls.models import Poll
+from generation.tags import RATINGS, split_persons
 from training.dataset.tables import (
     BACKGROUNDS,
     BROWS,
@@ -50,6 +52,25 @@ def test_fixed_prompts_name_the_character_and_not_its_looks(small_dataset: Path,
         assert "hair" not in text
         assert "eyes" not in text
     assert Prompt.objects.filter(text__startswith="1girl, mei lin, solo").count() == 2, "captions write spaces"
+
+
+def test_fixed_prompts_word_for_word(small_dataset: Path, media: Path) -> None:
+    """Samples already rendered belong to these texts."""
+    seed(small_dataset)
+    assert set(Prompt.objects.filter(character__name="goro").values_list("text", flat=True)) == {
+        "1boy, goro, solo, smile, closed mouth, white background",
+        "1boy, goro, solo, open mouth, smile, blue background",
+    }
+
+
+def test_content_ratings_are_the_schemas() -> None:
+    assert list(Poll.ContentRating) == list(RATINGS.values())
+
+
+@pytest.mark.parametrize("text", [*FREE, *FFA])
+def test_free_prompts_are_in_the_order_of_captions(text: str) -> None:
+    persons, _ = split_persons(text.replace(", ", ",").replace(" ", "_").split(","))
+    assert text.startswith(f"{', '.join(persons)}, ")
 
 
 def test_references_are_copied(small_dataset: Path, media: Path) -> None:

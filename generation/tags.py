@@ -1,0 +1,80 @@
+"""The tag schema that prompts and captions share: groups in their order, and how a tag is spelled.
+
+Illustrious section 3.1.2: person count, character names, rating, general tags, artist, score range, year modifier.
+The paper does not place copyright and meta tags: copyright follows the names, kept meta tags follow the general ones.
+Tags keep Danbooru's spelling (underscores) until they become text.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+
+GROUPS = ("person", "character", "copyright", "rating", "general", "meta", "artist", "quality", "year")
+NAME_GROUPS = frozenset({"character", "artist"})
+SEPARATOR = ", "
+RATINGS = {"g": "general", "s": "sensitive", "q": "questionable", "e": "explicit"}
+QUALITIES = ("worst quality", "bad quality", "average quality", "good quality", "best quality", "masterpiece")
+YEARS = ((2017, "oldest"), (2019, "old"), (2020, "modern"), (2022, "recent"))
+NEWEST = "newest"
+
+_PERSONS = ("girl", "boy", "other")
+_PERSON_COUNT = re.compile(rf"(?:\d+\+?|multiple_)({'|'.join(_PERSONS)})s?")
+_KEPT_META = re.compile(r"highres|absurdres|.*_\(medium\)")
+# Up to this length a tag is an emoticon such as ^_^ and keeps its underscores (as HakuBooru does).
+_LONGEST_EMOTICON = 3
+_REMEMBERED = 2**18  # tags; Danbooru has fewer in use
+
+
+@lru_cache(_REMEMBERED)
+def person_rank(tag: str) -> int:
+    """Place of a person count among its kind, girls before boys before others; -1 for any other tag.
+
+    A person count is ``1girl``, ``2boys``, ``6+girls`` or ``multiple_others``.
+    """
+    match = _PERSON_COUNT.fullmatch(tag)
+    return _PERSONS.index(match[1]) if match else -1
+
+
+def split_persons(general: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Person counts in their order, and the other general tags in alphabetical order."""
+    persons: list[str] = []
+    others: list[str] = []
+    for tag in general:
+        (others if person_rank(tag) < 0 else persons).append(tag)
+    persons.sort(key=lambda tag: (person_rank(tag), tag))
+    others.sort()
+    return persons, others
+
+
+@lru_cache(_REMEMBERED)
+def is_kept_meta(tag: str) -> bool:
+    """Whether a meta tag says something about the picture: ``highres``, ``absurdres``, ``*_(medium)``."""
+    return _KEPT_META.fullmatch(tag) is not None
+
+
+@lru_cache(_REMEMBERED)
+def spaced(tag: str) -> str:
+    """A tag as captions and prompts spell it: spaces for underscores, except in emoticons such as ``^_^``."""
+    return tag if len(tag) <= _LONGEST_EMOTICON else tag.replace("_", " ")
+
+
+def year_word(year: int) -> str:
+    """The year modifier of Table 4; the years are inclusive upper bounds, later ones are ``newest``."""
+    return next((word for last, word in YEARS if year <= last), NEWEST)
+
+
+def in_schema_order(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """The tags of ``groups`` (names of `GROUPS`) in the schema's order; within a group as they stand.
+
+    Raises:
+        KeyError: a name that is none of the schema's groups.
+    """
+    for name in groups:
+        if name not in GROUPS:
+            raise KeyError(f"{name!r} is no group of the tag schema: {', '.join(GROUPS)}")
+    return (tag for name in GROUPS for tag in groups.get(name, ()))
+
+
+def prompt(groups: Mapping[str, Sequence[str]]) -> str:
+    """One line of text from tags by group, in the order in which captions were trained."""
+    return SEPARATOR.join(spaced(tag) for tag in in_schema_order(groups))

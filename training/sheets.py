@@ -1,0 +1,82 @@
+"""A post's tags laid out in the schema's order, once for every layout that captions ask for."""
+
+from typing import NamedTuple
+
+from generation.tags import NAME_GROUPS, RATINGS, is_kept_meta, spaced, split_persons, year_word
+from training.caption_config import CaptionConfig
+from training.posts import Post
+
+Groups = dict[str, tuple[str, ...]]
+
+
+class Sheet(NamedTuple):
+    """Tags in schema order, sorted within a group whatever the post's own order; places count from 0.
+
+    Attributes:
+        tags, spelled: the tags, and how text spells them.
+        names: places of character and artist names.
+        general: first place of the general group, and the place after its last.
+        head: how many tags are person counts and character names; they stand first.
+    """
+
+    tags: tuple[str, ...]
+    spelled: tuple[str, ...]
+    names: tuple[int, ...]
+    general: tuple[int, int]
+    head: int
+
+
+def arrange(post: Post, config: CaptionConfig, year_number: bool = False) -> Sheet:
+    """The sheet of ``post`` for the groups that ``config`` takes in; ``year_number`` adds ``year 2023``.
+
+    A post keeps its sheets, since laying one out takes longer than drawing a caption from it.
+    """
+    layout = (
+        config.copyright, config.include_rating, config.include_meta, config.include_artist, config.include_quality,
+        config.include_year, year_number,
+    )  # fmt: skip
+    sheets: dict[tuple[object, ...], Sheet] = post.__dict__.setdefault("_sheets", {})
+    if layout not in sheets:
+        sheets[layout] = _sheet(groups_of(post, config, year_number))
+    return sheets[layout]
+
+
+def _sheet(groups: Groups) -> Sheet:
+    tags: list[str] = []
+    names: list[int] = []
+    general = (0, 0)
+    for group, members in groups.items():
+        first = len(tags)
+        tags.extend(members)
+        if group in NAME_GROUPS:
+            names.extend(range(first, len(tags)))
+        elif group == "general":
+            general = (first, len(tags))
+    head = len(groups["person"]) + len(groups["character"])
+    return Sheet(tuple(tags), tuple(map(spaced, tags)), tuple(names), general, head)
+
+
+def groups_of(post: Post, config: CaptionConfig, year_number: bool = False) -> Groups:
+    """The post's tags by group, in schema order; every group of the schema is there."""
+    persons, general = split_persons(post.general)
+    rights = sorted(post.copyright)
+    if config.copyright == "general":
+        general = sorted([*general, *rights])
+    return {
+        "person": tuple(persons),
+        "character": tuple(sorted(post.character)),
+        "copyright": tuple(rights) if config.copyright == "after_character" else (),
+        "rating": (RATINGS[post.rating],) if config.include_rating and post.rating else (),
+        "general": tuple(general),
+        "meta": tuple(sorted(filter(is_kept_meta, post.meta))) if config.include_meta else (),
+        "artist": tuple(sorted(post.artist)) if config.include_artist else (),
+        "quality": (post.quality,) if config.include_quality and post.quality else (),
+        "year": _year(post, year_number) if config.include_year else (),
+    }
+
+
+def _year(post: Post, number: bool) -> tuple[str, ...]:
+    if post.created_at is None:
+        return ()
+    year = post.created_at.year
+    return (year_word(year), f"year_{year}") if number else (year_word(year),)
