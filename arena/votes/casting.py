@@ -18,6 +18,7 @@ from arena.polls.pairing import choose
 from arena.votes.models import Ticket, Vote, VoteLog, Voter, oldest_open_ticket
 from arena.votes.refusals import ExpiredTicket, ForeignTicket, RevokedVoter, UnknownTicket, WrongAnswer
 from arena.votes.screening import on_cast
+from arena.votes.voters import own_by
 from rating.errors import OutcomeError
 from rating.outcomes import format_outcome, parse_outcome
 
@@ -80,8 +81,7 @@ def open_ticket(poll: Poll, voter: Voter) -> Ticket | None:
 
 def seen_groups(poll: Poll, voter: Voter) -> set[frozenset[int]]:
     """The sets of sample ids that this poll has shown to the voter, on any device of the account, answered or not."""
-    owner = {"matchup__tickets__voter__user": voter.user_id} if voter.user_id else {"matchup__tickets__voter": voter}
-    shown = Seat.objects.filter(matchup__poll=poll, **owner).order_by()
+    shown = Seat.objects.filter(matchup__poll=poll, **own_by(voter, "matchup__tickets__voter")).order_by()
     groups: dict[int, set[int]] = {}
     for matchup, sample in shown.values_list("matchup_id", "sample_id"):
         groups.setdefault(matchup, set()).add(sample)

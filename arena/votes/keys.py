@@ -42,6 +42,7 @@ ACTIONS = (
     Action("bad", gettext_lazy("Both or all bad"), "b"),
     Action("skip", gettext_lazy("Skip"), "s"),
     Action("rank", gettext_lazy("Rank all four"), "r"),
+    Action("tie", gettext_lazy("Tie with the last"), "t"),
     Action("undo", gettext_lazy("Undo"), "z"),
     Action("next", gettext_lazy("Next matchup"), "n"),
     Action("zoom", gettext_lazy("Enlarge an image"), "v"),
@@ -87,9 +88,14 @@ def check_keys(typed: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]
 
 
 def keys_of(voter: Voter | None) -> dict[str, Binding]:
-    """The bindings by action; whatever is unreadable in a voter's settings counts as never chosen."""
-    chosen: Any = voter.settings.get("keys") if voter and isinstance(voter.settings, dict) else None
-    keys, errors = check_keys({**DEFAULTS, **_texts(chosen)})
+    """The bindings by action; whatever is unreadable in a voter's settings counts as never chosen.
+
+    An action that came later has no key where its default is one that the voter chose for another.
+    """
+    kept: Any = voter.settings.get("keys") if voter and isinstance(voter.settings, dict) else None
+    chosen = _texts(kept)
+    defaults = {name: "" if key in chosen.values() else key for name, key in DEFAULTS.items()}
+    keys, errors = check_keys({**defaults, **chosen})
     return {name: Binding(key, cap(key)) for name, key in (DEFAULTS if errors else keys).items()}
 
 

@@ -15,6 +15,7 @@ from arena.votes.refusals import TooMany
 
 SALT = "arena.votes.limits"
 MINUTE = 60
+SIGN_INS_A_MINUTE = 10
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,13 @@ def limit_tickets(request: HttpRequest, link: str) -> None:
     most = settings.ARENA_TICKETS_PER_MINUTE
     if most and hits(f"tickets {address(request)}") > most:
         text = _("More than %(most)d matchups in a minute were asked for from your address.") % {"most": most}
+        raise TooMany(text, link, seconds_left())
+
+
+def limit_sign_ins(request: HttpRequest, link: str) -> None:
+    """Count a password sent from the request's address. Raises TooMany."""
+    if hits(f"sign-ins {address(request)}") > SIGN_INS_A_MINUTE:
+        text = _("More than %(most)d passwords in a minute were tried from your address.") % {"most": SIGN_INS_A_MINUTE}
         raise TooMany(text, link, seconds_left())
 
 

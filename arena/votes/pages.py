@@ -14,6 +14,7 @@ from arena.middleware import CURRENT
 from arena.polls.models import Poll
 from arena.votes.models import Vote, VoteExclusion, Voter
 from arena.votes.refusals import Refusal, TooMany, UnknownPoll
+from arena.votes.voters import own_by
 
 View = Callable[..., HttpResponse]
 
@@ -39,10 +40,10 @@ class Progress:
 
 
 def progress_of(poll: Poll, voter: Voter | None) -> Progress:
-    """Votes of this voter in this poll so far."""
+    """Votes of this voter, on all browsers of the account, in this poll so far."""
     if voter is None:
         return Progress(0, poll.goal)
-    votes = Vote.objects.filter(ticket__voter=voter, ticket__matchup__poll=poll).exclude(outcome="skip")
+    votes = Vote.objects.filter(ticket__matchup__poll=poll, **own_by(voter, "ticket__voter")).exclude(outcome="skip")
     votes = votes.exclude(exclusion__rule=VoteExclusion.Rule.UNDONE)
     return Progress(votes.count(), poll.goal)
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 from arena.gallery.models import Contestant
 from arena.polls.models import Seat
 from arena.votes.models import Ticket, Vote, Voter
+from arena.votes.voters import own_by
 from rating.game import Game
 from rating.outcomes import parse_outcome
 from rating.system import Estimate
@@ -53,8 +54,8 @@ class Personal:
 
 
 def kept_votes(voter: Voter) -> QuerySet[Vote]:
-    """The voter's answers, without skips and those taken back."""
-    votes = Vote.objects.filter(ticket__voter=voter).exclude(outcome="skip")
+    """The voter's answers on all browsers of the account, without skips and those taken back."""
+    votes = Vote.objects.filter(**own_by(voter, "ticket__voter")).exclude(outcome="skip")
     return votes.exclude(exclusion__rule="undone").order_by("number")
 
 

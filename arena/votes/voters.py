@@ -1,6 +1,9 @@
 """Knowing a volunteer again without a login: a signed cookie holds the voter's key and nothing else."""
 
+from typing import Any
+
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
@@ -13,9 +16,23 @@ YEAR = 365 * 24 * 3600
 
 
 def current_voter(request: HttpRequest) -> Voter | None:
-    """Whose cookie the request carries; None for no cookie, a forged or broken one, or a voter no longer known."""
+    """Whose cookie the request carries; without a good one, the voter of the account that is signed in, or None.
+
+    Not good is a cookie that is forged or broken, or that of a voter no longer known.
+    """
     key = request.get_signed_cookie(COOKIE, default=None, salt=SALT, max_age=YEAR)
-    return Voter.objects.filter(key=key, population=Voter.Population.PEOPLE).first() if key else None
+    found = Voter.objects.filter(key=key, population=Voter.Population.PEOPLE).first() if key else None
+    return found or voter_of(request.user)
+
+
+def voter_of(user: User | AnonymousUser) -> Voter | None:
+    """The first voter of an account; None for nobody."""
+    return Voter.objects.filter(user=user.pk).order_by("id").first() if user.is_authenticated else None
+
+
+def own_by(voter: Voter, path: str) -> dict[str, Any]:
+    """A filter: rows whose voter, found by that path of fields, is this one or another of the same account."""
+    return {f"{path}__user": voter.user_id} if voter.user_id else {path: voter}
 
 
 def known_voter(request: HttpRequest, link: str) -> Voter:

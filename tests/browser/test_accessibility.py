@@ -61,6 +61,8 @@ PLACES: dict[str, str | Callable[[Page], None]] = {
     "settings": "/settings/",
     "collision": collide,
     "me": "/me/",
+    "account": "/account/",
+    "new account": "/account/new",
     "privacy": "/privacy/",
     "boards": "/boards/trueskill/duel/",
     "status": "/status/",
@@ -91,7 +93,15 @@ def test_nothing_serious_at_any_width_light_or_dark(arena: Arena, place: str) ->
 def test_nothing_serious_in_other_languages(arena: Arena, language: str) -> None:
     with arena.window(locale=language) as page:
         page.set_viewport_size({"width": 360, "height": 740})
-        for where in ("/", "/polls/fixed/", "/settings/", "/me/", "/privacy/", "/boards/trueskill/duel/", "/status/"):
+        for where in (
+            "/",
+            "/polls/fixed/",
+            "/settings/",
+            "/me/",
+            "/account/new",
+            "/privacy/",
+            "/boards/trueskill/duel/",
+        ):
             page.goto(where)
             expect(page.locator("html")).to_have_attribute("lang", language)
             assert serious(page) == []

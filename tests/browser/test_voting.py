@@ -35,6 +35,8 @@ def recorded(page: Page) -> None:
         ("duel", ["s"], "skip"),
         ("ffa", ["4"], "4"),
         ("ffa", ["r", "3", "1", "2", "Backspace", "4", "2", "Enter"], "3>1>4>2"),
+        ("ffa", ["r", "t", "3", "t", "1", "2", "t", "4", "Enter"], "1=3>2=4"),
+        ("ffa", ["r", "4", "t", "2", "t", "Backspace", "1", "t", "2", "t", "3", "Enter"], "4>1=2=3"),
     ],
 )
 def test_each_answer_by_keyboard_alone(arena: Arena, kind: str, keys: list[str], outcome: str) -> None:
@@ -109,6 +111,26 @@ def test_ranking_by_touch(arena: Arena) -> None:
         page.get_by_role("button", name="Send the ranking").tap()
         recorded(page)
         assert arena.votes(page) == ["2>4>1>3"]
+
+
+@pytest.mark.parametrize("touch", [False, True])
+def test_ranking_with_ties_by_mouse_and_touch(arena: Arena, touch: bool) -> None:
+    with arena.window(touch=touch) as page:
+        ready(page, "ffa")
+        press = (lambda target: target.tap()) if touch else (lambda target: target.click())
+        tie = page.get_by_role("button", name="Tie with the last")
+        press(page.get_by_text("Rank all four instead"))
+        expect(tie).to_be_disabled()
+        press(page.get_by_alt_text("Image 2"))
+        press(tie)
+        press(page.get_by_alt_text("Image 4"))
+        press(page.get_by_alt_text("Image 1"))
+        press(page.get_by_alt_text("Image 3"))
+        expect(page.locator("[data-badge]")).to_have_text(["3", "1", "4", "1"])
+        fits(page) if touch else None
+        press(page.get_by_role("button", name="Send the ranking"))
+        recorded(page)
+        assert arena.votes(page) == ["2=4>1>3"]
 
 
 @pytest.mark.parametrize("kind", ["fixed", "duel"])

@@ -95,17 +95,23 @@
       const seats = all("[data-seat]");
       const selects = [...ranking.querySelectorAll("select")];
       const said = ranking.querySelector("[data-ranked]");
+      const tie = ranking.querySelector("[data-tie]");
       const order = [];
+      // With it pressed, the next image shares the place of the last one.
+      const join = (wanted) => tie.setAttribute("aria-pressed", String(wanted));
       const mark = () => seats.forEach((seat, index) => {
         const badge = seat.querySelector("[data-badge]");
         badge.textContent = selects[index].value;
         badge.hidden = !ranking.open || !selects[index].value;
       });
-      const say = () => { said.textContent = `${said.dataset.text}: ${order.map((index) => index + 1).join(" > ") || "–"}`; };
+      const best = () => order.map((index, at) => `${at ? (selects[index].value === selects[order[at - 1]].value ? " = " : " > ") : ""}${index + 1}`).join("");
+      const say = () => { said.textContent = `${said.dataset.text}: ${best() || "–"}`; tie.disabled = !order.length || order.length === seats.length; };
       const assign = (index) => {
         if (selects[index].value) return;
-        selects[index].value = String(selects.filter((select) => select.value).length + 1);
+        const tied = tie.getAttribute("aria-pressed") === "true";
+        selects[index].value = tied ? selects[order.at(-1)].value : String(selects.filter((select) => select.value).length + 1);
         order.push(index);
+        join(false);
         mark();
         say();
         if (order.length === seats.length) ranking.querySelector("form button").focus();
@@ -113,6 +119,7 @@
       const takeBack = () => {
         if (!order.length) return;
         selects[order.pop()].value = "";
+        join(false);
         mark();
         say();
       };
@@ -121,6 +128,7 @@
         event.preventDefault();
         assign(index);
       }));
+      tie.addEventListener("click", () => join(tie.getAttribute("aria-pressed") !== "true"));
       selects.forEach((select) => select.addEventListener("change", mark));
       ranking.addEventListener("toggle", mark);
       document.addEventListener("keydown", (event) => {

@@ -76,6 +76,7 @@ def test_no_page_holds_an_english_sentence(language: str) -> None:
     browser.post(f"{recorded[2]}reveal")
     Poll.objects.filter(kind="fixed").update(is_open=False)
     pages = ["/", "/polls/duel/", "/polls/ffa/", "/polls/fixed/", "/polls/none/", "/settings/", "/me/", "/privacy/"]
+    pages += ["/account/", "/account/in", "/account/new"]
     pages += ["/status/", "/boards/trueskill/", "/boards/elo/duel/", "/boards/none/", "/nowhere/", *recorded]
     for path in pages:
         page = browser.get(path).content.decode()

@@ -107,11 +107,16 @@ def test_the_booth_shows_and_takes_the_chosen_keys(browser) -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", [{"keys": "x"}, {"keys": {"draw": 4}}, {"keys": {"draw": "s"}}, {"keys": {"no": "n"}}, []]
+    "broken", [{"keys": "x"}, {"keys": {"draw": 4}}, {"keys": {"draw": "q", "bad": "q"}}, {"keys": {"no": "n"}}, []]
 )
 def test_broken_settings_count_as_never_chosen(broken: object) -> None:
     voter = Voter(settings=broken)
     assert {name: binding.code for name, binding in keys_of(voter).items()} == DEFAULTS
+
+
+def test_a_chosen_key_is_not_lost_to_an_action_that_came_later() -> None:
+    keys = {name: binding.code for name, binding in keys_of(Voter(settings={"keys": {"draw": "t"}})).items()}
+    assert keys == DEFAULTS | {"draw": "t", "tie": ""}
 
 
 def test_the_language_is_kept_in_a_cookie(browser) -> None:
