@@ -17,7 +17,7 @@ from arena.votes.models import FreePrompt, Ticket, Vote, VoteExclusion, VoteLog,
 from rating.errors import OutcomeError
 from rating.outcomes import parse_outcome
 
-TRIGGER = "votes_vote_append_only"
+TRIGGERS = ("votes_vote_append_only", "votes_vote_undeletable")
 PORTION = 2000
 # Three standard deviations of one comparison, kept for all comparisons together.
 SEAT_ALARM = 2 * norm.sf(3)
@@ -155,17 +155,17 @@ def populations_are_apart() -> Iterator[str]:
 
 
 def log_is_guarded() -> Iterator[str]:
-    """The database itself refuses to change a vote."""
+    """The database itself refuses to change or delete a vote."""
     questions = {
         "sqlite": "SELECT COUNT(*) FROM sqlite_master WHERE type = 'trigger' AND name = %s AND tbl_name = 'votes_vote'",
         "postgresql": "SELECT COUNT(*) FROM pg_trigger WHERE tgname = %s AND tgrelid = 'votes_vote'::regclass "
         "AND tgenabled <> 'D'",
     }
     with connection.cursor() as cursor:
-        cursor.execute(questions[connection.vendor], [TRIGGER])
-        (found,) = cursor.fetchone()
-    if found != 1:
-        yield f"the trigger {TRIGGER} is missing: votes could be changed; run the migration votes.0002 again"
+        for trigger in TRIGGERS:
+            cursor.execute(questions[connection.vendor], [trigger])
+            if cursor.fetchone() != (1,):
+                yield f"the trigger {trigger} is missing: votes could be changed; run the migrations of votes again"
 
 
 def images_are_there() -> Iterator[str]:
@@ -187,6 +187,6 @@ STORED = (
     Invariant("tickets-stay", "nobody answers another voter's ticket", tickets_stay_with_their_voter),
     Invariant("revoked-do-not-count", "no vote of a revoked voter counts", revoked_votes_do_not_count),
     Invariant("populations-apart", "people and simulated voters are not mixed", populations_are_apart),
-    Invariant("log-is-guarded", "the database refuses to change a vote", log_is_guarded),
+    Invariant("log-is-guarded", "the database refuses to change or delete a vote", log_is_guarded),
     Invariant("images-are-there", "every image of a seat is in the store", images_are_there),
 )

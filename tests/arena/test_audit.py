@@ -62,8 +62,9 @@ def sql(statement: str, *values: object) -> None:
 
 def unguarded(statement: str, *values: object) -> None:
     """Change a vote, as somebody who owns the database can."""
-    drop = "DROP TRIGGER votes_vote_append_only"
-    sql(drop if connection.vendor == "sqlite" else f"{drop} ON votes_vote")
+    for trigger in ("votes_vote_append_only", "votes_vote_undeletable"):
+        drop = f"DROP TRIGGER IF EXISTS {trigger}"
+        sql(drop if connection.vendor == "sqlite" else f"{drop} ON votes_vote")
     sql(statement, *values)
 
 

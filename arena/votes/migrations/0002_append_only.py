@@ -1,4 +1,4 @@
-"""The database itself refuses to change a vote, whatever program asks; deleting stays possible there for test flushes.
+"""The database itself refuses to change a vote, whatever program asks; 0004 refuses deleting, too.
 
 A later migration that makes SQLite rebuild votes_vote (altering a column) drops the trigger and must install it again.
 """

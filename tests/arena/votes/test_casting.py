@@ -147,6 +147,10 @@ def test_a_vote_cannot_be_changed_or_deleted(voter, ticket_of) -> None:
         Vote.objects.update(outcome="2")
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("UPDATE votes_vote SET created_at = created_at")
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+        Vote.objects.all().delete()
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM votes_vote")
     assert Vote.objects.get().outcome == "1"
     VoteExclusion.objects.create(vote=vote, reason="test")
 

@@ -31,10 +31,14 @@ def at() -> Callable[[str], None]:
 def test_the_guard_stands_after_all_migrations() -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'votes_vote'")
+            cursor.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'votes_vote' ORDER BY 1"
+            )
         else:
-            cursor.execute("SELECT tgname FROM pg_trigger WHERE tgrelid = 'votes_vote'::regclass AND NOT tgisinternal")
-        assert cursor.fetchall() == [("votes_vote_append_only",)]
+            cursor.execute(
+                "SELECT tgname FROM pg_trigger WHERE tgrelid = 'votes_vote'::regclass AND NOT tgisinternal ORDER BY 1"
+            )
+        assert cursor.fetchall() == [("votes_vote_append_only",), ("votes_vote_undeletable",)]
 
 
 def test_the_guard_can_be_taken_away_and_put_back(voter, ticket_of, at) -> None:
