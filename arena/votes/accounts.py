@@ -21,7 +21,7 @@ def join(user: User, voter: Voter | None) -> Voter:
     """The voter that this browser goes on as: its own, now part of the account, or else one of the account's."""
     with transaction.atomic():
         # One browser after the other, so that none of them overlooks the votes of another.
-        User.objects.select_for_update().get(pk=user.pk)
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
         first = voter_of(user)
         if voter is None or voter.user_id not in (None, user.pk):
             return first or Voter.objects.create(user=user)
@@ -35,7 +35,7 @@ def join(user: User, voter: Voter | None) -> Voter:
 
 def set_doubles_aside(user: User) -> int:
     """Of the account's counted votes on the same images of a poll the first counts; how many others do not any more."""
-    VoteLog.objects.select_for_update().get_or_create(pk=LOG_KEY)
+    VoteLog.objects.select_for_update(no_key=True).get_or_create(pk=LOG_KEY)
     counted = answers(Vote.objects.filter(ticket__voter__user=user, exclusion=None)).order_by("number")
     votes = list(counted.select_related("ticket"))
     groups: dict[int, set[int]] = defaultdict(set)
