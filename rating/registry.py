@@ -2,12 +2,20 @@
 
 from rating.elo import EloSystem
 from rating.errors import UnknownMetricError
+from rating.settling import JointSystem
 from rating.system import RatingSystem
 from rating.trueskill import TrueSkillSystem
+from rating.winrate import WinRateSystem
 
 SYSTEMS: dict[str, RatingSystem] = {
     system.metric: system
-    for system in (TrueSkillSystem(), EloSystem(), EloSystem(metric="elo-twa", ranked_by="average"))
+    for system in (
+        TrueSkillSystem(),
+        EloSystem(),
+        EloSystem(metric="elo-twa", ranked_by="average"),
+        JointSystem(),
+        WinRateSystem(),
+    )
 }
 
 

@@ -28,15 +28,25 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 class RatingRunAdmin(ReadOnlyAdmin):
     """The state of each board."""
 
-    list_display = ("metric", "poll", "population", "methodology", "through", "counted", "log_sha256", "updated_at")
+    list_display = (
+        "metric",
+        "poll",
+        "population",
+        "cut",
+        "methodology",
+        "through",
+        "counted",
+        "log_sha256",
+        "updated_at",
+    )
     list_filter = ("metric", "poll", "population")
     actions = ("replay",)
 
     @admin.action(description="Replay the whole vote log", permissions=["view"])
     def replay(self, request: HttpRequest, runs: QuerySet[RatingRun]) -> None:
         """Rebuild the chosen boards from zero."""
-        for metric, poll, population in list(runs.values_list("metric", "poll", "population")):
-            rebuilt = rebuild(metric, poll, population)
+        for board in list(runs.values_list("metric", "poll", "population", "cut")):
+            rebuilt = rebuild(*board)
             self.message_user(request, f"{rebuilt}: {rebuilt.counted} votes replayed", messages.SUCCESS)
 
 
@@ -47,6 +57,7 @@ class StandingAdmin(ReadOnlyAdmin):
     list_display = (
         "rating_run",
         "rank",
+        "rank_high",
         "contestant",
         "value",
         "average",

@@ -2,18 +2,18 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from django.db.models import Sum
 
-from arena.leaderboard.log import Slice, excluded_hash, excluded_numbers, read_votes
+from arena.leaderboard.folding import methodology, standings
+from arena.leaderboard.log import Slice, excluded_hash, excluded_numbers
 from arena.leaderboard.models import RatingRun, Standing
-from arena.leaderboard.replay import begin, fold_portion, standings
+from arena.leaderboard.replay import ROW, is_current, replayed
 from arena.polls.models import Seat
 from arena.votes.models import VoteLog
 from rating.registry import SYSTEMS, rating_system
 
-NUMBERS = ("rank", "value", "low", "high", "mu", "sigma", "average", "votes", "wins", "losses", "draws")
+COMPARED = ("through", "counted", "log_sha256", "state")
 LOOKS = 3
 
 
@@ -37,38 +37,25 @@ def compare(run: RatingRun) -> Iterator[str]:
 
 def differences(run: RatingRun) -> Iterator[str]:
     """Of the state, and of the rows."""
-    chosen = Slice(run.poll, run.population)
+    chosen = Slice(run.poll, run.population, run.cut)
     excluded = excluded_numbers(chosen)
     stored = rows_of(Standing.objects.filter(rating_run=run))
     if stored != rows_of(standings(run)):
         yield f"board {run}: the standings are not those of its state"
-    system = rating_system(run.metric)
-    if run.methodology != system.methodology or run.excluded != excluded_hash(excluded, run.through):
+    if run.methodology != methodology(rating_system(run.metric)) or run.excluded != excluded_hash(
+        excluded, run.through
+    ):
         return  # Votes or method changed since: the next look at the board folds it anew.
-    again = replayed(run, chosen, excluded)
-    again.state = json.loads(json.dumps(again.state))
-    for name in ("through", "counted", "log_sha256", "state"):
-        if getattr(again, name) != getattr(run, name):
+    again = replayed(run.metric, chosen, run.through, archived=False)
+    names = [*COMPARED, "settled"] if is_current(run) else COMPARED
+    for name in names:
+        if getattr(run, name) != json.loads(json.dumps(getattr(again, name))):
             yield f"board {run}: {name} is not what the replay of {run.through} votes gives"
-
-
-def replayed(run: RatingRun, chosen: Slice, excluded: list[int]) -> RatingRun:
-    """The log folded from its beginning up to where the run stands."""
-    system = rating_system(run.metric)
-    again = begin(system, chosen)
-    while again.through < run.through:
-        portion = read_votes(chosen, again.through, excluded)
-        if portion.through == again.through:
-            break
-        kept = [vote for vote in portion.votes if vote.number <= run.through]
-        portion = replace(portion, votes=kept, through=min(portion.through, run.through))
-        again = fold_portion(system, chosen, again, portion, excluded)
-    return again
 
 
 def rows_of(rows: Iterable[Standing]) -> list[tuple[object, ...]]:
     """The rows' numbers, by contestant."""
-    return sorted((row.contestant_id, *(getattr(row, name) for name in NUMBERS)) for row in rows)
+    return sorted((row.contestant_id, *(getattr(row, name) for name in ROW)) for row in rows)
 
 
 def standings_have_their_votes() -> Iterator[str]:

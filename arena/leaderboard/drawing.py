@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from arena.leaderboard.printing import ranks
 from arena.leaderboard.table import Row
 
 MARGIN = 4.0
@@ -21,11 +22,14 @@ class Bar:
 class Entry:
     """A row with its bar (None without numbers), its gain as text, and what the gain amounts to.
 
-    `verdict` is "up" or "down" where the gain is beyond its 95 % error, "unsure" where it is not or has none.
+    `ranks` spells the ranks that the row may have, `best` its probability of being the best. `verdict` is "up" or
+    "down" where the gain is beyond its 95 % error, "unsure" where it is not or has none.
     """
 
     row: Row
     bar: Bar | None
+    ranks: str
+    best: str
     gain: str
     verdict: str
 
@@ -48,18 +52,18 @@ def chart(rows: Sequence[Row]) -> Chart:
     entries = []
     for row, span in zip(rows, spans, strict=True):
         bar = None if span is None or least is None or most is None else _bar(span, least, most)
-        entries.append(Entry(row, bar, _gain(row), _verdict(row)))
+        entries.append(Entry(row, bar, ranks(row).replace("-", "\N{EN DASH}"), _best(row), _gain(row), _verdict(row)))
     return Chart(least, most, entries)
 
 
 def _span(row: Row) -> tuple[float, float, float] | None:
-    """(low, middle, high): the 95 % interval around mu; for Elo, the value and the sd that the order alone makes."""
+    """(low, middle, high): the 95 % interval around mu or the value; without one, the dot alone."""
     if row.value is None:
         return None
-    if row.mu is not None and row.low is not None and row.high is not None:
-        return row.low, row.mu, row.high
-    reach = row.order_sd or 0.0
-    return row.value - reach, row.value, row.value + reach
+    middle = row.value if row.mu is None else row.mu
+    if row.low is None or row.high is None:
+        return middle, middle, middle
+    return row.low, middle, row.high
 
 
 def _bar(span: tuple[float, float, float], least: float, most: float) -> Bar:
@@ -67,10 +71,17 @@ def _bar(span: tuple[float, float, float], least: float, most: float) -> Bar:
     return Bar(dot=round(dot, 2), left=round(left, 2), right=round(right, 2))
 
 
+def _best(row: Row) -> str:
+    if row.best_probability is None:
+        return ""
+    percent = 100 * row.best_probability
+    return "< 1 %" if percent < 1 else "> 99 %" if percent > 99 else f"{percent:.0f} %"
+
+
 def _gain(row: Row) -> str:
     if row.change is None:
         return ""
-    digits = 0 if row.change_error is None else 1
+    digits = 0 if row.change_error is None or abs(row.change) >= 100 else 1
     return f"{row.change:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 

@@ -1,29 +1,20 @@
 """The vote log as a board reads it: which votes, in which order, and a hash that names them all."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from hashlib import sha256
-from typing import Any
+
+import numpy as np
+from django.db.models import Count, Max, Min
 
 from arena.gallery.models import Contestant
-from arena.polls.models import Seat
+from arena.leaderboard.archive import POLLS, POPULATIONS, UNREADABLE, Piece, joined, read_piece
+from arena.leaderboard.cuts import Cut, cut_of
 from arena.votes.models import Vote, VoteExclusion
 from rating.errors import RatingError
-from rating.game import Game
-from rating.outcomes import Outcome, parse_outcome
-
-# Votes read, and folded, between two writes: a long replay is kept as it goes, and others can go on from there.
-PORTION = 2000
-COLUMNS = (
-    "number",
-    "created_at",
-    "outcome",
-    "ticket__voter_id",
-    "ticket__matchup_id",
-    "ticket__matchup__prompt_id",
-    "ticket__matchup__poll__kind",
-)
+from rating.outcomes import Outcome, format_outcome, parse_outcome
+from rating.votes import KINDS, Votes
 
 
 class ReplayError(Exception):
@@ -32,128 +23,181 @@ class ReplayError(Exception):
 
 @dataclass(frozen=True)
 class Slice:
-    """Which votes a board counts: those of one poll kind (empty: of all polls) and of one population."""
+    """Which votes a board counts: those of one poll kind (empty: of all polls), of one population, and of one cut."""
 
-    poll: str
-    population: str
+    poll: str = ""
+    population: str = "people"
+    cut: str = ""
 
     def filters(self) -> dict[str, str]:
-        """The filter on Vote."""
+        """The filter on Vote of poll and population."""
         chosen = {"ticket__voter__population": self.population}
         return chosen | ({"ticket__matchup__poll__kind": self.poll} if self.poll else {})
 
+    @cached_property
+    def conditions(self) -> Cut:
+        """The cut, looked up once. Raises UnknownBoardError."""
+        return cut_of(self.cut)
 
-@dataclass(frozen=True)
-class LoggedVote:
-    """One vote. `seats` are the contestants' keys in the order shown, `outcome` what it says about them.
-
-    `voter` and `prompt` are keys too.
-    """
-
-    number: int
-    created_at: datetime
-    poll: str
-    prompt: str
-    voter: str
-    seats: tuple[str, ...]
-    text: str
-    outcome: Outcome
-
-    def game(self) -> Game:
-        """Its comparison, for an outcome that counts. Raises ReplayError naming the vote."""
-        try:
-            return Game(self.seats, self.outcome, self.poll, self.created_at.timestamp(), self.voter, self.prompt)
-        except RatingError as error:
-            raise refused(self.number, error) from error
+    def of(self, piece: Piece) -> Piece:
+        """The votes of the slice among these."""
+        chosen = piece.population == POPULATIONS.index(self.population)
+        if self.poll:
+            chosen &= piece.poll == POLLS.index(self.poll)
+        cut = self.conditions
+        if cut.prompts is not None:
+            chosen &= np.isin(piece.prompt, list(cut.prompts))
+        if cut.contestants is not None:
+            chosen &= (np.isin(piece.seats, list(cut.contestants)) | (piece.seats == 0)).all(axis=1)
+        return piece.take(chosen)
 
 
 @dataclass(frozen=True)
 class Portion:
-    """A piece of the log: its votes, the number of its last one, and whether it was the last piece."""
+    """A piece of the log: its votes on the board, the last number looked at, and whether the log ends there.
 
-    votes: list[LoggedVote]
+    `excluded` are the numbers of the votes of the slice that were left out.
+    """
+
+    votes: Piece
     through: int
     last: bool
+    excluded: tuple[int, ...] = ()
 
 
-def refused(number: int, error: RatingError) -> ReplayError:
-    """The error with its place in the log and the remedy."""
-    return ReplayError(f"vote {number} cannot be rated: {error}. Take it off the boards with a VoteExclusion.")
+@dataclass(frozen=True)
+class Exclusions:
+    """How many votes are taken off all boards, and the last row that says so: equal ones mean that nothing changed."""
+
+    count: int
+    last: int
+
+    @staticmethod
+    def now() -> "Exclusions":
+        """As they are."""
+        found = VoteExclusion.objects.aggregate(count=Count("pk"), last=Max("pk"))
+        return Exclusions(found["count"], found["last"] or 0)
+
+    def unchanged_through(self, number: int, now: "Exclusions") -> bool:
+        """Whether rows were only added since, and only for votes after `number`."""
+        if self == now:
+            return True
+        new = VoteExclusion.objects.filter(pk__gt=self.last, pk__lte=now.last)
+        found = new.aggregate(count=Count("pk"), first=Min("vote__number"))
+        return self.count + found["count"] == now.count and (found["first"] or 0) > number
 
 
-def excluded_numbers(chosen: Slice) -> list[int]:
-    """The votes taken off the boards, in order. To be read before the votes: then none of those is missed."""
-    votes = Vote.objects.filter(**chosen.filters(), exclusion__isnull=False).order_by("number")
+def excluded_numbers(chosen: Slice, after: int = 0) -> list[int]:
+    """The votes after `after` taken off the boards, of all cuts, in order. To be read before the votes: then none of
+    those is missed."""
+    votes = Vote.objects.filter(**chosen.filters(), exclusion__isnull=False, number__gt=after).order_by("number")
     return list(votes.values_list("number", flat=True))
 
 
 def unverified_count(chosen: Slice, through: int) -> int:
     """How many of the votes taken off are only under suspicion, among the first `through`."""
     suspected = VoteExclusion.State.UNVERIFIED
-    return Vote.objects.filter(**chosen.filters(), number__lte=through, exclusion__state=suspected).count()
+    votes = Vote.objects.filter(**chosen.filters(), number__lte=through, exclusion__state=suspected)
+    cut = chosen.conditions
+    if cut.prompts is not None:
+        votes = votes.filter(ticket__matchup__prompt__in=cut.prompts)
+    if cut.contestants is not None:
+        votes = votes.exclude(ticket__matchup__seats__sample__contestant__in=_others(cut.contestants))
+    return votes.count()
 
 
-def excluded_hash(excluded: Iterable[int], through: int) -> str:
-    """Names the set of excluded votes among the first `through`; empty for none."""
-    numbers = [str(number) for number in excluded if number <= through]
-    return sha256(",".join(numbers).encode()).hexdigest() if numbers else ""
+def _others(contestants: Iterable[int]) -> list[int]:
+    return list(Contestant.objects.exclude(pk__in=contestants).values_list("pk", flat=True))
 
 
-def read_votes(chosen: Slice, after: int, leave_out: Iterable[int] = ()) -> Portion:
-    """The next portion of the log after vote `after`, in two queries; votes in `leave_out` are passed over unread.
+def excluded_hash(excluded: Iterable[int], through: int, before: str = "") -> str:
+    """The chain `before` taken on by the excluded votes among the first `through`; empty for none."""
+    for number in excluded:
+        if number <= through:
+            before = sha256(f"{before},{number}".encode()).hexdigest()
+    return before
 
+
+def read_votes(chosen: Slice, after: int, leave_out: Sequence[int] = (), *, archived: bool = True) -> Portion:
+    """The next votes of the slice after number `after`, without those in `leave_out`.
+
+    `through` is the end of a portion of the log, or the slice's last vote: the same for whoever reads the same log.
     Raises ReplayError for an outcome that cannot be read.
     """
-    votes = Vote.objects.filter(**chosen.filters(), number__gt=after).order_by("number")
-    rows = list(votes.values_list(*COLUMNS, named=True)[:PORTION])
-    seats = _seats([row.ticket__matchup_id for row in rows])
-    left_out = set(leave_out)
-    kept = [_logged(row, seats[row.ticket__matchup_id]) for row in rows if row.number not in left_out]
-    return Portion(kept, through=rows[-1].number if rows else after, last=len(rows) < PORTION)
+    piece, full = read_piece(after, archived=archived)
+    own = chosen.of(piece)
+    out = np.isin(own.number, np.array(leave_out, np.int64))
+    kept = own.take(~out)
+    if (kept.kinds == UNREADABLE).any():
+        raise unreadable(int(kept.number[np.argmax(kept.kinds == UNREADABLE)]))
+    through = int(piece.number[-1]) if full else int(own.number[-1]) if len(own) else after
+    return Portion(kept, through, not full, tuple(own.number[out].tolist()))
 
 
-def games(chosen: Slice, leave_out: Sequence[int]) -> Iterator[Game]:
-    """Every counted comparison of the log, from its beginning."""
-    portion = Portion([], through=0, last=False)
-    while not portion.last:
-        portion = read_votes(chosen, portion.through, leave_out)
-        yield from (vote.game() for vote in portion.votes if vote.outcome.counts)
+def unreadable(number: int) -> ReplayError:
+    """What is wrong with a vote, with its place in the log and the remedy."""
+    vote = Vote.objects.select_related("ticket__matchup").get(number=number)
+    contestants = list(vote.ticket.matchup.seats.values_list("sample__contestant", flat=True))
+    reason = "a contestant is seated twice"
+    try:
+        parse_outcome(vote.outcome, len(contestants))
+    except RatingError as error:
+        reason = str(error)
+    return ReplayError(f"vote {number} cannot be rated: {reason}. Take it off the boards with a VoteExclusion.")
 
 
-def chained_hash(log_sha256: str, votes: Sequence[LoggedVote]) -> str:
+def counted_votes(
+    chosen: Slice,
+    through: int | None = None,
+    *,
+    leave_out: Sequence[int] | None = None,
+    archived: bool = True,
+    progress: Callable[[int], None] | None = None,
+) -> Votes:
+    """All counted votes of the slice, up to number `through`, in the order of the log; names are keys as text.
+
+    `progress` is called with the last number read.
+    """
+    excluded = excluded_numbers(chosen) if leave_out is None else leave_out
+    pieces, portion = [], Portion(joined([]), 0, False)
+    while not portion.last and (through is None or portion.through < through):
+        portion = read_votes(chosen, portion.through, excluded, archived=archived)
+        pieces.append(portion.votes)
+        if progress:
+            progress(portion.through)
+    whole = joined(pieces)
+    return (whole if through is None else whole.take(whole.number <= through)).counted()
+
+
+def chained_hash(log_sha256: str, votes: Piece) -> str:
     """The chain taken on by `votes`: each link hashes the last one and one line. Contestants go by their content."""
-    names = _content_names({key for vote in votes for key in vote.seats})
-    for vote in votes:
-        seats = "|".join(names[key] for key in vote.seats)
-        log_sha256 = sha256(f"{log_sha256}\n{vote.number},{vote.poll},{seats},{vote.text}".encode()).hexdigest()
+    names = content_names(np.unique(votes.seats).tolist())
+    numbers, polls, kinds = votes.number.tolist(), votes.poll.tolist(), votes.kinds.tolist()
+    for number, poll, seats, kind, ranks in zip(
+        numbers, polls, votes.seats.tolist(), kinds, votes.ranks.tolist(), strict=True
+    ):
+        seated = "|".join([names[key] for key in seats if key])
+        line = f"{log_sha256}\n{number},{POLLS[poll]},{seated},{_text(kind, *ranks)}"
+        log_sha256 = sha256(line.encode()).hexdigest()
     return log_sha256
 
 
-def _logged(row: Any, seats: list[str]) -> LoggedVote:
-    try:
-        outcome = parse_outcome(row.outcome, len(seats))
-    except RatingError as error:
-        raise refused(row.number, error) from error
-    return LoggedVote(
-        number=row.number,
-        created_at=row.created_at,
-        poll=row.ticket__matchup__poll__kind,
-        prompt=str(row.ticket__matchup__prompt_id),
-        voter=str(row.ticket__voter_id),
-        seats=tuple(seats),
-        text=row.outcome,
-        outcome=outcome,
-    )
+@lru_cache(maxsize=4096)
+def _text(kind: int, *ranks: int) -> str:
+    return format_outcome(Outcome(KINDS[kind], tuple(rank for rank in ranks if rank >= 0)))
 
 
-def _seats(matchups: list[int]) -> dict[int, list[str]]:
-    seats: dict[int, list[str]] = {matchup: [] for matchup in matchups}
-    shown = Seat.objects.filter(matchup__in=matchups).order_by("matchup_id", "position")
-    for matchup, contestant in shown.values_list("matchup_id", "sample__contestant_id"):
-        seats[matchup].append(str(contestant))
-    return seats
+def content_names(keys: Iterable[int]) -> dict[int, str]:
+    """Hash of the checkpoint and of the recipe by contestant."""
+    found = Contestant.objects.filter(pk__in=list(keys)).values_list("pk", "checkpoint__sha256", "recipe_sha256")
+    return {pk: f"{checkpoint}/{recipe}" for pk, checkpoint, recipe in found}
 
 
-def _content_names(keys: set[str]) -> dict[str, str]:
-    found = Contestant.objects.filter(pk__in=keys).values_list("pk", "checkpoint__sha256", "recipe_sha256")
-    return {str(pk): f"{checkpoint}/{recipe}" for pk, checkpoint, recipe in found}
+def cut_off(portion: Portion, through: int, after: int) -> Portion:
+    """What reading after number `after` would have given when vote `through` was the last of the log."""
+    if portion.through <= through:
+        return portion
+    excluded = tuple(number for number in portion.excluded if number <= through)
+    kept = portion.votes.take(portion.votes.number <= through)
+    last = max([after, *excluded, *kept.number[-1:].tolist()])
+    return replace(portion, votes=kept, through=last, last=True, excluded=excluded)

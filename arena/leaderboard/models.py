@@ -6,26 +6,52 @@ from django.utils import timezone
 from arena.gallery.models import Contestant
 
 
+class LogPortion(models.Model):
+    """Votes `first` to `last` of the log as arrays (arena.leaderboard.archive): derived, and read much faster."""
+
+    first = models.PositiveBigIntegerField()
+    last = models.PositiveBigIntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        ordering = ("first",)
+        constraints = (models.UniqueConstraint(fields=("first", "last"), name="one_portion_of_the_log"),)
+
+    def __str__(self) -> str:
+        return f"votes {self.first} to {self.last}"
+
+
 class RatingRun(models.Model):
-    """The state of one board (metric x poll x population) after the first `through` votes of the log."""
+    """The state of one board (metric x poll x population x cut) after the first `through` votes of the log."""
 
     metric = models.CharField(max_length=20)
     poll = models.CharField(max_length=10, blank=True, help_text="Poll kind; empty for the combined board.")
     population = models.CharField(max_length=10)
-    methodology = models.CharField(max_length=100, help_text="Version of the rating method.")
+    cut = models.CharField(max_length=200, blank=True, help_text="Such as character=NAME; empty for all votes.")
+    methodology = models.CharField(max_length=200, help_text="Version of the rating method.")
     through = models.PositiveBigIntegerField(default=0, help_text="Number of the last vote folded.")
     counted = models.PositiveBigIntegerField(default=0)
     excluded = models.CharField(max_length=64, blank=True, help_text="Hash of the excluded votes among those folded.")
     log_sha256 = models.CharField(max_length=64, blank=True)
     state = models.JSONField(default=dict)
+    settled = models.JSONField(default=dict, help_text="Intervals and rank ranges, and the vote they were made at.")
+    anchors = models.JSONField(default=list, help_text="Two earlier places, to go on from.")
+    pending = models.JSONField(null=True, blank=True, help_text="A replay under way.")
+    exclusions = models.JSONField(default=list, help_text="Number and last of all exclusions when they were last read.")
+    version = models.PositiveBigIntegerField(default=0, help_text="Counts the writes, so that none is overwritten.")
+    claimed_at = models.DateTimeField(null=True, blank=True, help_text="When a worker was last asked to catch up.")
     updated_at = models.DateTimeField(default=timezone.now)
+    # Whether whoever folded it reached the end of the log.
+    complete = True
 
     class Meta:
         ordering = ("id",)
-        constraints = [models.UniqueConstraint(fields=("metric", "poll", "population"), name="one_run_per_board")]
+        constraints = [
+            models.UniqueConstraint(fields=("metric", "poll", "population", "cut"), name="one_run_per_board")
+        ]
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.poll or 'combined'} ({self.population})"
+        return f"{self.metric} {self.poll or 'combined'} ({self.population}{self.cut and ', '}{self.cut})"
 
 
 class Standing(models.Model):
@@ -33,13 +59,15 @@ class Standing(models.Model):
 
     rating_run = models.ForeignKey(RatingRun, on_delete=models.CASCADE, related_name="standings")
     contestant = models.ForeignKey(Contestant, on_delete=models.CASCADE, related_name="standings")
-    rank = models.PositiveIntegerField(null=True, blank=True)
+    rank = models.PositiveIntegerField(null=True, blank=True, help_text="The best rank that it may have.")
+    rank_high = models.PositiveIntegerField(null=True, blank=True, help_text="The worst rank that it may have.")
     value = models.FloatField(null=True, blank=True)
     low = models.FloatField(null=True, blank=True)
     high = models.FloatField(null=True, blank=True)
     mu = models.FloatField(null=True, blank=True)
     sigma = models.FloatField(null=True, blank=True)
     average = models.FloatField(null=True, blank=True, help_text="Time-weighted average of a rating that wanders.")
+    best_probability = models.FloatField(null=True, blank=True, help_text="That it is the best of all.")
     votes = models.PositiveIntegerField(default=0)
     wins = models.PositiveIntegerField(default=0)
     losses = models.PositiveIntegerField(default=0)

@@ -1,186 +1,207 @@
 """Folds the vote log into boards. Ratings are a view of the log, and this module alone writes them (docs/boards.md)."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from itertools import islice
+from collections.abc import Callable
+from copy import copy
+from datetime import datetime
+from time import monotonic
+from typing import Any
 
-import numpy as np
 from django.db import transaction
+from django.db.models import Max, Min
+from django.utils import timezone
 
-from arena.leaderboard.log import (
-    Portion,
-    ReplayError,
-    Slice,
-    chained_hash,
-    excluded_hash,
-    excluded_numbers,
-    games,
-    read_votes,
+from arena.leaderboard import archive
+from arena.leaderboard.folding import (
+    begin,
+    fold_portion,
+    folded,
+    is_settled,
+    settle_run,
+    standings,
 )
+from arena.leaderboard.log import Exclusions, Slice, counted_votes, cut_off, excluded_hash, excluded_numbers, read_votes
 from arena.leaderboard.models import RatingRun, Standing
-from rating.errors import RatingError
-from rating.order import milestone, order_sd
+from arena.votes.models import Vote
 from rating.registry import rating_system
-from rating.system import RatingSystem, State
-from rating.tally import Tally, count, join
-from rating.votes import votes_of
+from rating.system import RatingSystem
 
-ORDER_SEED = 0
-
-
-@dataclass(frozen=True)
-class Folded:
-    """What is known after a part of the log; kept as JSON in `RatingRun.state`. Contestants go by their row number."""
-
-    system: State
-    tallies: dict[str, list[int]] = field(default_factory=dict)
-    groups: list[list[str]] = field(default_factory=list)
-    bad: int = 0
-    skipped: int = 0
-    excluded: int = 0
-    order_votes: int = 0
-    order_sd: dict[str, float] = field(default_factory=dict)
-
-    def tally(self) -> dict[str, Tally]:
-        """Wins, losses and draws by contestant."""
-        return {key: Tally(*counts) for key, counts in self.tallies.items()}
-
-    @property
-    def decided(self) -> bool:
-        """Whether any vote put one contestant before another."""
-        return any(wins or losses for wins, losses, _ in self.tallies.values())
-
-    @property
-    def comparable(self) -> bool:
-        """Whether ratings mean anything: one connected group of contestants, and not only draws."""
-        return len(self.groups) == 1 and self.decided
+# Boards of so many votes have new intervals with every look; larger ones get them from the worker.
+SETTLED_AT_ONCE = 1000
+PLACE = ("through", "counted", "excluded", "log_sha256", "state")
+ROW = ("rank", "rank_high", "value", "low", "high", "mu", "sigma", "average", "best_probability",
+       "votes", "wins", "losses", "draws")  # fmt: skip
+Progress = Callable[[int], None]
 
 
-def folded(run: RatingRun) -> Folded:
-    """The state of a run."""
-    return Folded(**run.state)
+def refresh(
+    metric: str,
+    poll: str = "",
+    population: str = "people",
+    cut: str = "",
+    *,
+    seconds: float | None = None,
+    progress: Progress | None = None,
+) -> RatingRun:
+    """Fold the votes that are new since the last time, and return the run (unsaved while there is no vote).
 
-
-def refresh(metric: str, poll: str = "", population: str = "people") -> RatingRun:
-    """Fold the votes that are new since the last time, and return the run up to date (unsaved while there is no vote).
+    With `seconds`, no portion is begun after that time, and intervals of more than SETTLED_AT_ONCE votes stay as they
+    are: `is_current` says whether anything is left. `progress` is called with the last number folded.
 
     Nothing is locked while numbers are computed: a result is stored only if the run still stands where it was read, so
     of several concurrent refreshes one stores and the others go on from there. A change of the excluded votes among
-    those folded, or of the method, starts from zero. Raises UnknownMetricError, and ReplayError for a vote that cannot
-    be rated.
+    those folded, or of the method, goes back to the last place that it leaves alone; what stood before is shown until
+    the replay has caught up. Raises UnknownMetricError, and ReplayError for a vote that cannot be rated.
     """
-    system, chosen = rating_system(metric), Slice(poll, population)
+    system, chosen = rating_system(metric), Slice(poll, population, cut)
+    deadline = None if seconds is None else monotonic() + seconds
     while True:
-        run, complete = _advance(system, chosen)
-        if complete:
+        run, run.complete = _advance(system, chosen, patient=deadline is None)
+        if progress:
+            progress(_reached(run))
+        if run.complete or (deadline is not None and monotonic() >= deadline):
             return run
 
 
-def rebuild(metric: str, poll: str = "", population: str = "people") -> RatingRun:
-    """Forget what was folded and replay the whole log: the same numbers, bit for bit."""
-    RatingRun.objects.filter(metric=rating_system(metric).metric, poll=poll, population=population).delete()
-    return refresh(metric, poll, population)
-
-
-def _advance(system: RatingSystem, chosen: Slice) -> tuple[RatingRun, bool]:
-    """Fold one portion. Returns the run and whether it has reached the end of the log."""
-    blank = begin(system, chosen)
-    kept = RatingRun.objects.filter(metric=system.metric, poll=chosen.poll, population=chosen.population).first()
-    excluded = excluded_numbers(chosen)
-    base = kept if kept and _still_valid(kept, system, excluded) else blank
-    portion = read_votes(chosen, base.through, excluded)
-    if portion.through == base.through and base is (kept or blank):
-        return base, True
-    after = fold_portion(system, chosen, base, portion, excluded)
-    return after, _store(kept or blank, after) and portion.last
-
-
-def begin(system: RatingSystem, chosen: Slice) -> RatingRun:
-    """The run before the first vote, unsaved."""
-    return RatingRun(
-        metric=system.metric,
-        poll=chosen.poll,
-        population=chosen.population,
-        methodology=system.methodology,
-        state=asdict(Folded(system.start())),
-    )
-
-
-def _still_valid(run: RatingRun, system: RatingSystem, excluded: Sequence[int]) -> bool:
-    return run.methodology == system.methodology and run.excluded == excluded_hash(excluded, run.through)
-
-
-def fold_portion(
-    system: RatingSystem, chosen: Slice, base: RatingRun, portion: Portion, excluded: Sequence[int]
+def rebuild(
+    metric: str, poll: str = "", population: str = "people", cut: str = "", *, progress: Progress | None = None
 ) -> RatingRun:
-    """The run after the portion, computed only."""
-    before = folded(base)
-    kinds = [vote.outcome.kind for vote in portion.votes]
-    played = votes_of([vote.game() for vote in portion.votes if vote.outcome.counts])
-    try:
-        state = system.fold(before.system, played)
-    except RatingError as error:
-        raise ReplayError(f"votes {base.through + 1} to {portion.through} cannot be rated: {error}") from error
-    run = begin(system, chosen)
-    run.through, run.counted = portion.through, base.counted + len(played)
-    run.excluded = excluded_hash(excluded, portion.through)
-    run.log_sha256 = chained_hash(base.log_sha256, portion.votes)
-    order_votes, order = _order(system, chosen, before, run.counted, excluded)
-    tallies = count(before.tally(), played)
-    run.state = asdict(
-        Folded(
-            system=state,
-            tallies={key: [one.wins, one.losses, one.draws] for key, one in tallies.items()},
-            groups=join(before.groups, played),
-            bad=before.bad + kinds.count("bad"),
-            skipped=before.skipped + kinds.count("skip"),
-            excluded=sum(number <= portion.through for number in excluded),
-            order_votes=order_votes,
-            order_sd=order,
-        )
-    )
+    """Forget what was folded and replay the whole log: the same numbers, bit for bit."""
+    system = rating_system(metric)
+    RatingRun.objects.filter(metric=system.metric, poll=poll, population=population, cut=cut).delete()
+    return refresh(metric, poll, population, cut, progress=progress)
+
+
+def replayed(
+    metric: str, chosen: Slice, through: int, *, archived: bool = True, progress: Progress | None = None
+) -> RatingRun:
+    """The board as the log up to vote `through` makes it, folded from the beginning; nothing is stored."""
+    system, excluded = rating_system(metric), excluded_numbers(chosen)
+    run, last = begin(system, chosen), False
+    while not last and run.through < through:
+        read = read_votes(chosen, run.through, excluded, archived=archived)
+        portion = cut_off(read, through, run.through)
+        last = portion.last
+        if portion.through > run.through:
+            own = [number for number in excluded if run.through < number]
+            run = fold_portion(system, chosen, run, portion, own, archived=archived)
+        if progress:
+            progress(run.through)
+    run.settled = _settled(run, chosen, archived=archived) if run.counted else {}
     return run
 
 
-def _order(
-    system: RatingSystem, chosen: Slice, before: Folded, counted: int, excluded: Sequence[int]
-) -> tuple[int, dict[str, float]]:
-    """What the order of the votes does, measured at milestones of the log so that any replay finds the same."""
-    votes = milestone(min(counted, system.order_check))
-    if votes == before.order_votes:
-        return before.order_votes, before.order_sd
-    first = votes_of(list(islice(games(chosen, excluded), votes)))
-    return votes, order_sd(system, first, rng=np.random.default_rng(ORDER_SEED))
+def last_vote_at(moment: datetime) -> int:
+    """The number of the last vote before any that was cast after the moment."""
+    later = Vote.objects.filter(created_at__gt=moment).aggregate(first=Min("number"))["first"]
+    return int(later) - 1 if later else log_length()
 
 
-def _store(read: RatingRun, after: RatingRun) -> bool:
-    """Write the run and its standings together; or nothing, if somebody moved the run since it was read."""
+def log_length() -> int:
+    """The number of the last vote."""
+    return int(Vote.objects.aggregate(last=Max("number"))["last"] or 0)
+
+
+def is_current(run: RatingRun) -> bool:
+    """Whether all votes are folded and settled."""
+    return run.complete and is_settled(run)
+
+
+def _advance(system: RatingSystem, chosen: Slice, *, patient: bool) -> tuple[RatingRun, bool]:
+    """Fold one portion. Returns the run as it is to be shown, and whether it has reached the end of the log."""
+    kept = RatingRun.objects.filter(**_board(system, chosen)).first()
+    now = Exclusions.now()
+    base, replays = _base(system, chosen, kept, now)
+    excluded = excluded_numbers(chosen, base.through)
+    portion = read_votes(chosen, base.through, excluded)
+    moved = portion.through > base.through
+    after = fold_portion(system, chosen, base, portion, excluded) if moved else copy(base)
+    after.anchors = _anchored(base.anchors, after)
+    settles = portion.last and (patient or after.counted <= SETTLED_AT_ONCE) and not is_settled(after)
+    if settles:
+        after.settled = _settled(after, chosen)
+    if not (moved or replays or settles):
+        return base, True
+    shown, stored = _store(kept or begin(system, chosen), after, now, pending=replays and not portion.last)
+    return shown, stored and portion.last
+
+
+def _board(system: RatingSystem, chosen: Slice) -> dict[str, str]:
+    return {"metric": system.metric, "poll": chosen.poll, "population": chosen.population, "cut": chosen.cut}
+
+
+def _base(system: RatingSystem, chosen: Slice, kept: RatingRun | None, now: Exclusions) -> tuple[RatingRun, bool]:
+    """Where to go on, and whether that is before the place that is shown."""
+    blank = begin(system, chosen)
+    if kept is None:
+        return blank, False
+    same = kept.methodology == blank.methodology
+    if same and kept.exclusions and Exclusions(*kept.exclusions).unchanged_through(kept.through, now):
+        return kept, False
+    excluded = excluded_numbers(chosen)
+    if same and kept.excluded == excluded_hash(excluded, kept.through):
+        return kept, False
+    for place in [kept.pending, *reversed(kept.anchors)]:
+        if place and place["methodology"] == blank.methodology and (
+            place["excluded"] == excluded_hash(excluded, place["through"])
+        ):  # fmt: skip
+            for name in (*PLACE, "anchors"):
+                setattr(blank, name, place.get(name, []))
+            blank.anchors = [anchor for anchor in kept.anchors if anchor["through"] <= blank.through] + blank.anchors
+            break
+    return blank, True
+
+
+def _place(run: RatingRun) -> dict[str, Any]:
+    return {name: getattr(run, name) for name in (*PLACE, "methodology")}
+
+
+def _anchored(anchors: list[dict[str, Any]], run: RatingRun) -> list[dict[str, Any]]:
+    """The last two places at the end of a full portion."""
+    if run.through and run.through % archive.PORTION == 0 and all(one["through"] < run.through for one in anchors):
+        anchors = [*anchors, _place(run)]
+    return anchors[-2:]
+
+
+def _settled(run: RatingRun, chosen: Slice, *, archived: bool = True) -> dict[str, Any]:
+    if not folded(run).comparable:
+        return {"log_sha256": run.log_sha256, "through": run.through, "counted": run.counted}
+    return settle_run(run, counted_votes(chosen, run.through, archived=archived))
+
+
+def _store(kept: RatingRun, after: RatingRun, now: Exclusions, *, pending: bool) -> tuple[RatingRun, bool]:
+    """Write the run and its standings together; or nothing, if somebody moved the run since it was read.
+
+    A pending replay is only kept beside what is shown. Returns what is to be shown, and whether it was written.
+    """
     with transaction.atomic():
-        row, _ = RatingRun.objects.get_or_create(
-            metric=after.metric,
-            poll=after.poll,
-            population=after.population,
-            defaults={"methodology": read.methodology, "state": read.state},
-        )
-        place = {name: getattr(read, name) for name in ("methodology", "through", "log_sha256", "excluded")}
-        changed = {name: getattr(after, name) for name in ("counted", "state", "updated_at", *place)}
-        if not RatingRun.objects.filter(pk=row.pk, **place).update(**changed):
-            return False
-        after.pk = row.pk
-        Standing.objects.filter(rating_run=after).delete()
-        Standing.objects.bulk_create(standings(after))
-    return True
+        board = {name: getattr(after, name) for name in ("metric", "poll", "population", "cut")}
+        blank = {"methodology": kept.methodology, "state": kept.state}
+        row, _ = RatingRun.objects.get_or_create(**board, defaults=blank)
+        if pending:
+            changed = {"pending": _place(after) | {"anchors": after.anchors}}
+        else:
+            changed = _place(after) | {"anchors": after.anchors, "settled": after.settled, "pending": None}
+            changed |= {"exclusions": [now.count, now.last], "updated_at": timezone.now()}
+        place = {"pk": row.pk, "version": kept.version}
+        if not RatingRun.objects.filter(**place).update(version=kept.version + 1, **changed):
+            return kept, False
+        shown = kept if pending else after
+        shown.updated_at = changed.get("updated_at", kept.updated_at)
+        shown.pk, shown.version = row.pk, kept.version + 1
+        if pending:
+            shown.pending = changed["pending"]
+        else:
+            _replace_standings(shown)
+    return shown, True
 
 
-def standings(run: RatingRun) -> list[Standing]:
-    """The rows of a run, out of its state alone, best first; without ranks where the votes do not allow any."""
-    state = folded(run)
-    estimates = rating_system(run.metric).standings(state.system) if state.comparable else {}
-    values = [estimate.value for estimate in estimates.values()]
-    rows = []
-    for key, tally in state.tally().items():
-        numbers = asdict(estimates[key]) if key in estimates else {}
-        counts = {"votes": tally.votes, "wins": tally.wins, "losses": tally.losses, "draws": tally.draws}
-        rank = 1 + sum(value > numbers["value"] for value in values) if numbers else None
-        rows.append(Standing(rating_run_id=run.pk, contestant_id=int(key), rank=rank, **numbers, **counts))
-    return sorted(rows, key=lambda row: (row.rank or 0, row.contestant_id))
+def _replace_standings(run: RatingRun) -> None:
+    rows = standings(run)
+    Standing.objects.filter(rating_run=run).exclude(contestant__in=[row.contestant_id for row in rows]).delete()
+    Standing.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=("rating_run", "contestant"), update_fields=ROW
+    )
+
+
+def _reached(run: RatingRun) -> int:
+    return int(run.pending["through"] if run.pending else run.through)

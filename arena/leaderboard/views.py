@@ -1,5 +1,7 @@
 """The boards' pages. `?fragment=1` answers the changing part alone, for the script that keeps it fresh."""
 
+from urllib.parse import urlencode
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -7,15 +9,31 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from arena.leaderboard.cuts import UnknownBoardError, known_cuts
 from arena.leaderboard.drawing import chart
 from arena.leaderboard.log import ReplayError
-from arena.leaderboard.table import Board, UnknownBoardError, board
+from arena.leaderboard.printing import WHOLE
+from arena.leaderboard.table import METRICS, Board, board
+from arena.leaderboard.tasks import catch_up
 from arena.polls.models import Poll
 from arena.votes.models import Vote, Voter
-from rating.registry import SYSTEMS
 
-TITLES = {"trueskill": "TrueSkill", "elo": "Elo", "elo-twa": gettext_lazy("Elo average")}
+# A page folds for so long at most; a worker does the rest.
+SECONDS = 0.1
+TITLES = {
+    "trueskill": "TrueSkill",
+    "elo": "Elo",
+    "elo-twa": gettext_lazy("Elo average"),
+    "joint": gettext_lazy("Order-free"),
+    "winrate": gettext_lazy("Win rate"),
+}
 POPULATIONS = {"people": gettext_lazy("People"), "simulated": gettext_lazy("Simulated")}
+CUT_TITLES = {
+    "character": gettext_lazy("Character"),
+    "content_rating": gettext_lazy("Content rating"),
+    "resolution": gettext_lazy("Resolution"),
+    "tag": gettext_lazy("Tag"),
+}
 
 
 @require_safe
@@ -30,28 +48,42 @@ def one_board(request: HttpRequest, metric: str, kind: str | None = None) -> Htt
     """One board up to date; 404 for names that do not exist, 500 for a log that cannot be rated."""
     population = request.GET.get("population", Voter.Population.PEOPLE)
     try:
-        found = board(metric, kind, population)
+        found = board(metric, kind, population, cut=request.GET.get("slice", ""), seconds=SECONDS)
     except UnknownBoardError as error:
         return render(request, "leaderboard/refused.html", {"section": "boards", "error": error}, status=404)
     except ReplayError as error:
         return render(request, "leaderboard/refused.html", {"section": "boards", "error": error}, status=500)
+    catch_up(found)
     if "fragment" in request.GET:
         return render(request, "leaderboard/_board.html", _context(found))
     return render(request, "leaderboard/board.html", {**_context(found), **_tabs(found)})
 
 
 def _context(found: Board) -> dict[str, object]:
-    return {"head": found.head, "chart": chart(found.rows), "is_elo": found.head.metric in {"elo", "elo-twa"}}
+    head = found.head
+    return {
+        "head": head,
+        "chart": chart(found.rows),
+        "is_elo": head.metric in {"elo", "elo-twa"},
+        "digits": 0 if head.metric in WHOLE else 1,
+        "unit": "\N{NO-BREAK SPACE}%" if head.metric == "winrate" else "",
+        "polls": dict(Poll.Kind.choices),
+    }
 
 
 def _tabs(found: Board) -> dict[str, object]:
     """Links to the other boards. People and simulated voters get tabs only where the latter have voted."""
+    head = found.head
     simulated = Vote.objects.filter(ticket__voter__population=Voter.Population.SIMULATED).exists()
+    chosen = {"population": head.population} if head.population != Voter.Population.PEOPLE else {}
+    kept = chosen | ({"slice": head.cut} if head.cut else {})
     return {
         "section": "boards",
-        "title": TITLES.get(found.head.metric, found.head.metric),
-        "metrics": [(metric, TITLES.get(metric, metric)) for metric in SYSTEMS],
-        "polls": [(None, _("All polls")), *Poll.Kind.choices],
+        "title": TITLES.get(head.metric, head.metric),
+        "metrics": [(metric, TITLES.get(metric, metric)) for metric in METRICS],
+        "kinds": [(None, _("All polls")), *Poll.Kind.choices],
         "populations": POPULATIONS.items() if simulated else [],
-        "query": f"?population={found.head.population}" if found.head.population != Voter.Population.PEOPLE else "",
+        "query": f"?{urlencode(kept)}" if kept else "",
+        "fragment": urlencode({"population": head.population, **kept, "fragment": 1}),
+        "cuts": [(CUT_TITLES[name], name, values) for name, values in sorted(known_cuts().items()) if len(values) > 1],
     }

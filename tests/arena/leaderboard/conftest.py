@@ -43,15 +43,24 @@ class VoteLog:
             self.contestants[name] = made
         return self.contestants[name]
 
-    def vote(self, kind: str, names: str, outcome: str, population: str = "people") -> Vote:
+    def vote(
+        self,
+        kind: str,
+        names: str,
+        outcome: str,
+        population: str = "people",
+        *,
+        voter: Voter | None = None,
+        prompt: Prompt | None = None,
+    ) -> Vote:
         """One vote at the end of the log; `names` are separated by spaces, in the order shown."""
         poll = self.polls[kind]
-        prompt = poll.prompt_set.prompts.get()
+        prompt = prompt or poll.prompt_set.prompts.earliest("pk")
         matchup = Matchup.objects.create(poll=poll, prompt=prompt, seed=0, rule="test")
         for position, name in enumerate(names.split(), start=1):
             sample, _ = Sample.objects.get_or_create(contestant=self.contestant(name), prompt=prompt, seed=0)
             Seat.objects.create(matchup=matchup, position=position, sample=sample)
-        ticket = Ticket.objects.create(voter=self.voters[population], matchup=matchup)
+        ticket = Ticket.objects.create(voter=voter or self.voters[population], matchup=matchup)
         return Vote.objects.create(number=Vote.objects.count() + 1, ticket=ticket, outcome=outcome)
 
     def exclude(self, vote: Vote) -> VoteExclusion:

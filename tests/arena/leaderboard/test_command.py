@@ -60,12 +60,38 @@ def test_the_table_of_elo_has_a_column_for_its_average(log) -> None:
     for outcome in "112":
         log.vote("duel", "a b", outcome)
     row = board("elo").rows[0]
-    assert f"{row.average:.1f}" != f"{row.value:.1f}"
+    assert f"{row.average:.0f}" != f"{row.value:.0f}"
     out, _ = printed("--metric", "elo")
     assert "average" in out
-    assert f"{row.average:.1f}" in out
+    assert f"{row.average:.0f}" in out
     assert "average" not in printed("--metric", "trueskill")[0]
-    assert f"{row.average:.1f}" in printed("--metric", "elo-twa")[0]
+    assert f"{row.average:.0f}" in printed("--metric", "elo-twa")[0]
+
+
+def test_markdown_is_a_table_and_what_the_board_says(log) -> None:
+    for outcome in "112":
+        log.vote("duel", "a|b c", outcome)
+    lines = printed("--metric", "winrate", "--poll", "duel", "--format", "markdown")[0].splitlines()
+    assert lines[0] == "## winrate, duel, people"
+    assert lines[2].startswith("| rank | contestant | run | epoch | value | 95 % | P(best) |")
+    assert lines[3].startswith("| ---: | --- | --- | ---: |")
+    # a|b: 2.5 of 4; provisional, so in italics.
+    assert lines[4].startswith(r"| *1-2* | *a\|b epoch 0* | *a\|b* | *0* | *62.5* |".replace(r"\\", "\\"))
+    assert "- 3 votes counted, 0 both bad, 0 skipped, 0 excluded, 0 unverified" in lines
+    assert "- All 2 contestants with votes are connected." in lines
+    assert any(line.startswith("- duel: the left seat won 66.7 % of 3") for line in lines)
+    assert any("winrate/1" in line and board("winrate", "duel").head.log_sha256 in line for line in lines)
+
+
+def test_a_slice_and_a_moment_choose_the_votes(log) -> None:
+    log.vote("duel", "a b", "1")
+    moment = log.vote("fixed", "a b", "1").created_at.isoformat()
+    log.vote("fixed", "a b", "1")
+    votes = [
+        json.loads(printed("--format", "json", *arguments)[0])[0]["votes"]
+        for arguments in (["--slice", "tag=fixed"], ["--as-of", moment], ["--as-of", "2001-02-03"])
+    ]
+    assert votes == [2, 2, 0]
 
 
 def test_poll_and_population_choose_the_votes(log) -> None:
@@ -93,6 +119,9 @@ def test_rebuild_replays_and_prints_the_same(log) -> None:
         (["--poll", "quartet"], "known: fixed, duel, ffa"),
         (["--population", "robots"], "known: people, simulated"),
         (["--format", "yaml"], "invalid choice"),
+        (["--slice", "tag=nothing"], "no tag 'nothing'; known: none"),
+        (["--as-of", "yesterday"], "--as-of is 'yesterday'; write a moment such as"),
+        (["--as-of", "2999-01-01"], "2999-01-01 00:00 is still to come"),
     ],
 )
 def test_unknown_names_are_refused_with_the_known_ones(db, arguments: list[str], complaint: str) -> None:

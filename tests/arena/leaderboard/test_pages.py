@@ -7,6 +7,7 @@ from django.test import Client
 
 from arena.leaderboard.models import RatingRun
 from arena.leaderboard.table import board
+from arena.votes.models import Voter
 
 
 def text(answer) -> str:
@@ -27,8 +28,8 @@ def test_every_board_opens_before_the_first_vote(client: Client, log, path: str)
 
 def test_the_page_shows_the_rows_of_the_table(client: Client, log) -> None:
     log.contestant("late:3")
-    for _ in range(10):
-        log.vote("duel", "run:1 run:2", "2")
+    for number in range(60):
+        log.vote("duel", "run:1 run:2", "1" if number % 12 == 0 else "2", voter=Voter.objects.create())
     page = text(client.get("/boards/trueskill/duel/"))
     for row in board("trueskill", "duel").rows:
         assert row.contestant in page

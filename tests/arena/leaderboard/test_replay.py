@@ -1,17 +1,20 @@
 """Boards are folds of the log: in portions, after exclusions, at the same time, always what a full replay gives."""
 
+import json
 import random
+from dataclasses import fields
 from hashlib import sha256
 from threading import Barrier, Thread
 
 import pytest
 from django.db import connection
 
-from arena.leaderboard import log as log_module
-from arena.leaderboard import replay
-from arena.leaderboard.log import ReplayError
-from arena.leaderboard.models import RatingRun, Standing
-from arena.leaderboard.replay import folded, rebuild, refresh
+from arena.leaderboard import archive, replay
+from arena.leaderboard.folding import folded, standings
+from arena.leaderboard.log import ReplayError, Slice, counted_votes
+from arena.leaderboard.models import LogPortion, RatingRun, Standing
+from arena.leaderboard.replay import ROW, rebuild, refresh
+from arena.votes.models import Vote
 from rating.errors import UnknownMetricError
 from rating.game import Game
 from rating.outcomes import parse_outcome
@@ -19,28 +22,18 @@ from rating.registry import SYSTEMS
 from rating.votes import votes_of
 
 every_metric = pytest.mark.parametrize("metric", sorted(SYSTEMS))
-KEPT = ("methodology", "through", "counted", "excluded", "log_sha256", "state")
+KEPT = ("methodology", "through", "counted", "excluded", "log_sha256", "state", "settled")
 
 
 def content(run: RatingRun) -> dict[str, object]:
-    """Everything stored about a board but when, with its standings."""
+    """Everything stored about a board but when, with its standings; of one that is not stored, what would be."""
+    if run.pk is None:
+        stored = json.loads(json.dumps({name: getattr(run, name) for name in KEPT}))
+        rows = sorted(standings(run), key=lambda row: row.contestant_id)
+        return stored | {"rows": [tuple(getattr(row, name) for name in ("contestant_id", *ROW)) for row in rows]}
     stored = RatingRun.objects.get(pk=run.pk)
     rows = Standing.objects.filter(rating_run=run).order_by("contestant_id")
-    names = (
-        "contestant_id",
-        "rank",
-        "value",
-        "low",
-        "high",
-        "mu",
-        "sigma",
-        "average",
-        "votes",
-        "wins",
-        "losses",
-        "draws",
-    )
-    return {name: getattr(stored, name) for name in KEPT} | {"rows": list(rows.values_list(*names))}
+    return {name: getattr(stored, name) for name in KEPT} | {"rows": list(rows.values_list("contestant_id", *ROW))}
 
 
 def cast(log, votes: int, seed: int = 0, names: str = "a b c d e") -> None:
@@ -100,7 +93,7 @@ def test_nothing_is_written_while_nothing_is_new(log, django_assert_num_queries)
     cast(log, 10)
     run = refresh("elo")
     when, rows = run.updated_at, list(Standing.objects.values_list("pk", flat=True))
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(5):
         again = refresh("elo")
     assert again.updated_at == when
     assert list(Standing.objects.values_list("pk", flat=True)) == rows
@@ -134,10 +127,9 @@ def test_excluding_a_vote_already_folded_replays_without_it(log, metric: str) ->
     refresh(metric)
     log.exclude(vote)
     after = content(refresh(metric))
-    votes = log_module.read_votes(log_module.Slice("", "people"), 0, [vote.number]).votes
-    games = [one.game() for one in votes if one.outcome.counts]
-    assert len(games) == after["counted"]
-    assert after["state"]["system"] == SYSTEMS[metric].fold(SYSTEMS[metric].start(), votes_of(games))
+    left = counted_votes(Slice(), leave_out=[vote.number])
+    assert len(left) == after["counted"]
+    assert after["state"]["system"] == SYSTEMS[metric].fold(SYSTEMS[metric].start(), left)
     assert content(rebuild(metric)) == after
 
 
@@ -159,11 +151,74 @@ def test_a_poll_board_takes_the_votes_of_its_poll_and_the_combined_board_all(log
     assert [refresh("elo", poll).counted for poll in ("fixed", "duel", "ffa", "")] == [1, 1, 1, 3]
 
 
-def test_portions_make_no_difference(log, monkeypatch: pytest.MonkeyPatch) -> None:
+@every_metric
+def test_portions_make_no_difference(log, metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cast(log, 30)
-    whole = content(refresh("elo"))
-    monkeypatch.setattr(log_module, "PORTION", 7)
-    assert content(rebuild("elo")) == whole
+    whole = content(refresh(metric))
+    monkeypatch.setattr(archive, "PORTION", 7)
+    assert content(rebuild(metric)) == whole
+    assert list(LogPortion.objects.values_list("first", "last")) == [(1, 7), (8, 14), (15, 21), (22, 28)]
+    assert content(rebuild(metric)) == whole
+    assert content(replay.replayed(metric, Slice(), 30, archived=False)) == whole
+
+
+def test_packed_votes_are_the_rows(log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "PORTION", 10)
+    cast(log, 23)
+    log.vote("duel", "a b", "1", "simulated")
+    for after in (0, 4, 10, 13, 20, 24):
+        first, full = archive.read_piece(after)
+        again, still = archive.read_piece(after)
+        rows = archive.read_rows(after, after // 10 * 10 + 10)
+        assert full is still is (after < 20)
+        for field in fields(archive.Piece):
+            wanted = getattr(rows, field.name)
+            assert (getattr(first, field.name) == wanted).all()
+            assert (getattr(again, field.name) == wanted).all()
+    assert LogPortion.objects.count() == 2
+
+
+@pytest.mark.parametrize("through", [1, 9, 17, 25])
+def test_a_board_of_an_earlier_moment_is_what_was_shown_then(log, through: int, monkeypatch) -> None:
+    monkeypatch.setattr(archive, "PORTION", 10)
+    cast(log, through)
+    then = content(refresh("elo-twa", "duel"))
+    cast(log, 12, seed=5)
+    refresh("elo-twa", "duel")
+    assert content(replay.replayed("elo-twa", Slice("duel"), through)) == then
+
+
+def test_a_late_vote_taken_off_is_replayed_from_the_last_full_portion(log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "PORTION", 10)
+    cast(log, 37)
+    refresh("trueskill")
+    read = []
+    real = replay.read_votes
+    monkeypatch.setattr(replay, "read_votes", lambda *given: read.append(given[1]) or real(*given))
+    log.exclude(Vote.objects.get(number=35))
+    refresh("trueskill")
+    assert read[0] == 30
+    log.exclude(Vote.objects.get(number=24))
+    after = content(refresh("trueskill"))
+    assert read[-2:] == [20, 30]
+    assert content(rebuild("trueskill")) == after
+
+
+def test_what_was_shown_stays_until_a_long_replay_has_caught_up(log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "PORTION", 10)
+    cast(log, 45)
+    before = content(refresh("trueskill"))
+    log.exclude(Vote.objects.get(number=3))
+    seen = []
+    for _ in range(5):
+        run = refresh("trueskill", seconds=0.0)
+        stored = RatingRun.objects.get()
+        seen.append((run.complete, run.counted == before["counted"], (stored.pending or {}).get("through")))
+    assert seen[:4] == [(False, True, 10), (False, True, 20), (False, True, 30), (False, True, 40)]
+    assert seen[4][0]
+    after = content(RatingRun.objects.get())
+    assert after["counted"] == before["counted"] - 1
+    assert content(rebuild("trueskill")) == after
 
 
 def test_another_method_replays_the_log(log) -> None:

@@ -1,0 +1,174 @@
+"""The vote log as arrays. Votes never change, so a full portion of the log is packed once."""
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arena.leaderboard.models import LogPortion
+from arena.polls.models import Poll, Seat
+from arena.votes.models import Vote, Voter
+from rating.errors import RatingError
+from rating.outcomes import Outcome, parse_outcome
+from rating.votes import KINDS, NOBODY, SKIP, Votes
+
+# Votes that are read, and folded, between two writes: a long replay is kept as it goes, and others go on from there.
+PORTION = 10_000
+SEATS = 4
+POLLS = tuple(Poll.Kind.values)
+POPULATIONS = tuple(Voter.Population.values)
+UNREADABLE = len(KINDS)
+COLUMNS = (
+    "number", "created_at", "outcome", "ticket__voter_id", "ticket__voter__population", "ticket__matchup__prompt_id",
+    "ticket__matchup__poll__kind",
+)  # fmt: skip
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Some votes in the order of the log: (N,) `number`, `time` in seconds since 1970, keys of `prompt` and `voter`.
+
+    `poll` and `population` (N,) index POLLS and POPULATIONS, `kinds` (N,) is as in rating.votes.Votes, or UNREADABLE.
+    `seats` (N, 4) holds the contestants' keys, 0 beyond the seats a vote has, `ranks` (N, 4) is as in Votes.
+    """
+
+    number: Integers
+    time: NDArray[np.float64]
+    poll: NDArray[np.int8]
+    population: NDArray[np.int8]
+    prompt: Integers
+    voter: Integers
+    kinds: NDArray[np.int8]
+    seats: Integers
+    ranks: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def take(self, chosen: NDArray[np.bool_]) -> "Piece":
+        """The votes under a mask."""
+        return Piece(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    def counted(self) -> Votes:
+        """Those that compare contestants, as the rating maths has them; names are the keys as text."""
+        own = self.take(self.kinds < SKIP - 1)
+        contestants, seats = _coded(own.seats)
+        prompts, prompt = _coded(own.prompt)
+        voters, voter = _coded(own.voter)
+        return Votes(
+            contestants=contestants,
+            polls=POLLS,
+            prompts=prompts,
+            voters=voters,
+            seats=seats,
+            ranks=own.ranks.astype(np.int16),
+            kinds=own.kinds,
+            poll=own.poll.astype(np.int32),
+            prompt=prompt,
+            voter=voter,
+            times=own.time,
+        )
+
+
+def joined(pieces: list[Piece]) -> Piece:
+    """One piece after the other; none is an empty one."""
+    pieces = pieces or [_piece([], {})]
+    return Piece(*(np.concatenate([getattr(piece, field.name) for piece in pieces]) for field in fields(Piece)))
+
+
+def read_piece(after: int, *, archived: bool = True) -> tuple[Piece, bool]:
+    """The votes after number `after` up to the end of its portion, and whether the portion is full.
+
+    A full portion is packed at its first reading. With `archived` False the rows themselves are read.
+    """
+    start = after // PORTION * PORTION
+    last = start + PORTION
+    packed = LogPortion.objects.filter(first=start + 1, last=last).first() if archived else None
+    if packed is None:
+        piece = read_rows(after, last)
+        if not len(piece) or piece.number[-1] < last:
+            return piece, False
+        if archived:
+            whole = piece if after == start else read_rows(start, last)
+            LogPortion.objects.bulk_create(
+                [LogPortion(first=start + 1, last=last, data=pack(whole))], ignore_conflicts=True
+            )
+        return piece, True
+    piece = unpack(bytes(packed.data))
+    return (piece if after == start else piece.take(piece.number > after)), True
+
+
+def pack(piece: Piece) -> bytes:
+    """The piece in numpy's own format, compressed."""
+    file = BytesIO()
+    np.savez_compressed(file, **{field.name: getattr(piece, field.name) for field in fields(piece)})
+    return file.getvalue()
+
+
+def unpack(data: bytes) -> Piece:
+    """What `pack` wrote."""
+    with np.load(BytesIO(data), allow_pickle=False) as arrays:
+        return Piece(*(arrays[field.name] for field in fields(Piece)))
+
+
+def read_rows(after: int, last: int) -> Piece:
+    """The votes numbered after `after` up to `last`, in two queries."""
+    within = {"number__gt": after, "number__lte": last}
+    votes = list(Vote.objects.filter(**within).order_by("number").values_list(*COLUMNS))
+    if not votes:
+        return _piece([], {})
+    of_vote = "matchup__tickets__vote__number"
+    seats = Seat.objects.filter(**{f"{of_vote}__gt": after, f"{of_vote}__lte": votes[-1][0]}).order_by()
+    seated: dict[int, dict[int, int]] = {}
+    for number, position, contestant in seats.values_list(of_vote, "position", "sample__contestant_id"):
+        seated.setdefault(number, {})[position] = contestant
+    return _piece(votes, {number: [own[place] for place in sorted(own)] for number, own in seated.items()})
+
+
+def _piece(votes: list[tuple], seated: dict[int, list[int]]) -> Piece:  # type: ignore[type-arg]
+    count = len(votes)
+    number, created, outcome, voter, population, prompt, poll = zip(*votes, strict=True) if votes else ((),) * 7
+    seats, ranks = np.zeros((count, SEATS), np.int64), np.full((count, SEATS), NOBODY, np.int8)
+    kinds = np.full(count, UNREADABLE, np.int8)
+    for at, (one, text) in enumerate(zip(number, outcome, strict=True)):
+        shown = seated.get(one, [])[:SEATS]
+        seats[at, : len(shown)] = shown
+        parsed = _parsed(text, len(shown)) if len(set(shown)) == len(shown) else None
+        if parsed is not None:
+            kinds[at] = KINDS.index(parsed.kind)
+            ranks[at, : len(parsed.ranks)] = parsed.ranks
+    return Piece(
+        number=np.array(number, np.int64),
+        time=np.array([moment.timestamp() for moment in created], np.float64),
+        poll=np.array([POLLS.index(kind) for kind in poll], np.int8),
+        population=np.array([POPULATIONS.index(kind) for kind in population], np.int8),
+        prompt=np.array(prompt, np.int64),
+        voter=np.array(voter, np.int64),
+        kinds=kinds,
+        seats=seats,
+        ranks=ranks,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str, seats: int) -> Outcome | None:
+    try:
+        return parse_outcome(text, seats)
+    except RatingError:
+        return None
+
+
+def _coded(keys: Integers) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """The distinct keys as text in sorted order, and the code of each key; 0 is nobody."""
+    distinct = np.unique(keys)
+    distinct = distinct[distinct > 0]
+    texts = np.array([str(key) for key in distinct.tolist()], dtype=str)
+    order = np.argsort(texts, kind="stable")
+    code = np.empty(len(distinct) + 1, np.int32)
+    code[order] = np.arange(len(distinct))
+    code[-1] = NOBODY
+    place = np.where(keys > 0, np.searchsorted(distinct, keys), len(distinct))
+    return tuple(texts[order].tolist()), code[place]
