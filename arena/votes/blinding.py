@@ -14,22 +14,32 @@ def seat_image(seat: Seat) -> bytes:
     Contestants may render at different sizes, and then a size would be a name: all images of such a matchup are
     brought to its smallest width and height, so each of them is encoded anew. Raises OSError for a missing file.
     """
-    with seat.sample.blind.open("rb") as file:
-        content = file.read()
     recipes = seat.matchup.seats.values_list("sample__contestant__recipe__width", "sample__contestant__recipe__height")
-    if len(set(recipes)) < 2:
-        return content
-    return resized(content, *shared_size(seat))
+    return evened(seat) if len(set(recipes)) > 1 else read(seat)
 
 
-def shared_size(seat: Seat) -> tuple[int, int]:
-    """The smallest width and the smallest height among the images of the matchup."""
-    sizes = []
-    for other in seat.matchup.seats.select_related("sample"):
-        with other.sample.blind.open("rb") as file, Image.open(file) as image:
-            sizes.append(image.size)
-    widths, heights = zip(*sizes, strict=True)
-    return min(widths), min(heights)
+def read(seat: Seat) -> bytes:
+    """The blind copy as it is stored."""
+    with seat.sample.blind.open("rb") as file:
+        return file.read()
+
+
+def evened(seat: Seat) -> bytes:
+    """The image in the smallest width and height of its matchup.
+
+    All of the matchup's images are prepared, whichever is asked for: a larger one takes longer, and the time would
+    be a name.
+    """
+    contents = {other.pk: read(other) for other in seat.matchup.seats.select_related("sample")}
+    sizes = [size_of(content) for content in contents.values()]
+    width, height = min(width for width, _ in sizes), min(height for _, height in sizes)
+    return {pk: resized(content, width, height) for pk, content in contents.items()}[seat.pk]
+
+
+def size_of(content: bytes) -> tuple[int, int]:
+    """Width and height."""
+    with Image.open(io.BytesIO(content)) as image:
+        return image.size
 
 
 def resized(content: bytes, width: int, height: int) -> bytes:

@@ -32,7 +32,11 @@ def recorded(page: Page) -> None:
         ("fixed", ["d"], "1=2"),
         ("fixed", ["b"], "bad"),
         ("duel", ["ArrowLeft"], "1"),
+        ("duel", ["2"], "2"),
         ("duel", ["s"], "skip"),
+        ("fixed", ["s"], "skip"),
+        ("ffa", ["s"], "skip"),
+        ("ffa", ["b"], "bad"),
         ("ffa", ["4"], "4"),
         ("ffa", ["r", "3", "1", "2", "Backspace", "4", "2", "Enter"], "3>1>4>2"),
         ("ffa", ["r", "t", "3", "t", "1", "2", "t", "4", "Enter"], "1=3>2=4"),
@@ -133,12 +137,12 @@ def test_ranking_with_ties_by_mouse_and_touch(arena: Arena, touch: bool) -> None
         assert arena.votes(page) == ["2=4>1>3"]
 
 
-@pytest.mark.parametrize("kind", ["fixed", "duel"])
+@pytest.mark.parametrize("kind", ["fixed", "duel", "ffa"])
 def test_voting_without_javascript(arena: Arena, kind: str) -> None:
     with arena.window(script=False) as page:
         ready(page, kind)
         assert page.locator("main kbd").first.is_hidden()
-        page.get_by_alt_text("Left").click()
+        page.get_by_alt_text("Image 1" if kind == "ffa" else "Left").click()
         recorded(page)
         page.get_by_role("button", name="Undo").click()
         page.get_by_label("Reason for skipping").select_option("prompt")

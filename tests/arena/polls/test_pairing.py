@@ -94,11 +94,14 @@ def test_ties_between_contestants_are_broken_evenly() -> None:
 def test_every_seat_is_equally_likely(kind: str, seats: int) -> None:
     poll = ready_poll(kind, contestants=4, prompts=1)
     rng = random.Random(6)
-    rounds = 160
-    first = Counter(choose(poll, rng=rng).samples[0].contestant_id for _ in range(rounds))
-    expected = rounds / 4
-    assert all(abs(count - expected) < 3.5 * sqrt(rounds / 4 * 3 / 4) for count in first.values())
-    assert len(first) == 4
+    rounds = 240
+    sat = Counter()
+    for _ in range(rounds):
+        samples = choose(poll, rng=rng).samples
+        sat.update((seat, sample.contestant_id) for seat, sample in enumerate(samples, 1))
+    # Nothing is shown meanwhile, so each of four contestants takes each seat in a quarter of the rounds.
+    assert len(sat) == 4 * seats
+    assert all(abs(count - rounds / 4) <= 3 * sqrt(rounds / 4 * 3 / 4) for count in sat.values())
 
 
 def test_the_same_generator_gives_the_same_choice() -> None:

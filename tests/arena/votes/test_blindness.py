@@ -14,6 +14,7 @@ from PIL import Image
 
 from arena.gallery.models import Checkpoint, Contestant, PromptSet, Run, Sample
 from arena.polls.models import Enrolment, Poll, Seat
+from arena.votes import blinding
 from arena.votes.models import Ticket
 from generation.imageio import blind_png
 from tests.arena.votes.blind_search import chunks, names, parts_of, spellings, told, walk
@@ -123,7 +124,10 @@ def test_images_differ_in_their_pixels_only(kind: str, client) -> None:
     assert len(heads) == 1
 
 
-def test_contestants_that_render_at_different_sizes_are_served_at_one(client) -> None:
+def test_contestants_that_render_at_different_sizes_are_served_at_one(client, monkeypatch) -> None:
+    worked = []
+    plain = blinding.resized
+    monkeypatch.setattr(blinding, "resized", lambda *given: worked.append(len(given[0])) or plain(*given))
     poll = make_poll("ffa", prompts=1)
     sizes = [(8, 8), (16, 8), (12, 12), (8, 10)]
     for epoch, (width, height) in enumerate(sizes, 1):
@@ -144,6 +148,9 @@ def test_contestants_that_render_at_different_sizes_are_served_at_one(client) ->
             served.append((image.size, image.mode))
             assert image.getpixel((4, 4))[0] % 40 == 0
     assert served == [((8, 8), "RGB")] * 4
+    # Whichever image is asked for, the same work is done.
+    assert len(worked) == 16
+    assert len({tuple(worked[start : start + 4]) for start in range(0, 16, 4)}) == 1
 
 
 def test_the_same_picture_weighs_the_same_whoever_rendered_it(client) -> None:
