@@ -7,9 +7,8 @@ from itertools import combinations
 import numpy as np
 
 from rating import student
-from rating.beliefs import ELO_PER_NAT
 from rating.cli_fit import fit_options, say, votes_of
-from rating.comparison import Comparison, compare
+from rating.comparison import compare, elo_row
 from rating.covariance import clustered_covariance
 from rating.errors import RatingError, UnknownContestantError
 from rating.fitting import Beliefs, FitOptions, beliefs
@@ -17,7 +16,7 @@ from rating.graph import vote_state
 from rating.joint import fit_joint
 from rating.printing import Row, print_rows
 from rating.ranks import difference_sd
-from rating.selection import best_of
+from rating.selection import best_of, elo_rows
 from rating.suggest import nearest
 from rating.votes import Votes
 
@@ -56,27 +55,7 @@ def _pairs(votes: Votes, options: FitOptions, names: list[str]) -> tuple[list[Ro
         compare(fit, covariance, votes, a, b, cluster=options.cluster, level=options.level) for a, b in pairs
     ]
     note = "differences are B less A in Elo points; the verdict may be looked at after every vote"
-    return [_compared(one) for one in found_pairs], note
-
-
-def _compared(one: Comparison) -> Row:
-    return {
-        "a": one.a,
-        "b": one.b,
-        "difference": ELO_PER_NAT * one.difference,
-        "low": ELO_PER_NAT * one.low,
-        "high": ELO_PER_NAT * one.high,
-        "probability": one.probability,
-        "always_low": ELO_PER_NAT * one.always_low,
-        "always_high": ELO_PER_NAT * one.always_high,
-        "verdict": {"A": one.a, "B": one.b}.get(one.verdict, one.verdict),
-        "a_wins": one.a_wins,
-        "b_wins": one.b_wins,
-        "draws": one.draws,
-        "e_value": one.e_value,
-        "more_votes": one.more_votes,
-        "more_duels": one.more_duels,
-    }
+    return [elo_row(one) for one in found_pairs], note
 
 
 def _believed(found: Beliefs, options: FitOptions, a: str, b: str) -> Row:
@@ -103,21 +82,7 @@ def _against(votes: Votes, options: FitOptions, names: list[str], reference: str
     candidates = names or [name for name in _rated(votes) if name != reference]
     rng = np.random.default_rng(options.seed)
     found = best_of(fit, covariance, candidates, reference, level=options.level, rng=rng)
-    rows: list[Row] = [
-        {
-            "contestant": found.candidates[at],
-            "reference": reference,
-            "difference": ELO_PER_NAT * float(found.difference[at]),
-            "low": ELO_PER_NAT * float(found.low[at]),
-            "high": ELO_PER_NAT * float(found.high[at]),
-            "at_least": ELO_PER_NAT * float(found.at_least[at]),
-            "corrected": ELO_PER_NAT * found.estimate if at == found.chosen else None,
-            "corrected_low": ELO_PER_NAT * found.estimate_low if at == found.chosen else None,
-            "corrected_high": ELO_PER_NAT * found.estimate_high if at == found.chosen else None,
-        }
-        for at in np.argsort(-found.difference).tolist()
-    ]
-    return rows, "intervals hold for all rows at once; the best one is corrected for having been chosen"
+    return elo_rows(found), "intervals hold for all rows at once; the best one is corrected for having been chosen"
 
 
 def _rated(votes: Votes) -> list[str]:

@@ -4,7 +4,7 @@ Formulas, sources and simulations in docs/comparison.md.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
@@ -111,6 +111,27 @@ def compare(
         more_votes=_whole((growth - 1.0) * int(votes.counted.sum())),
         more_duels=_whole((growth - 1.0) / se**2 / duel_information),
     )
+
+
+def elo_row(one: Comparison) -> Mapping[str, object]:
+    """The comparison as a row to be shown: differences in Elo points, the verdict by name or "undecided"."""
+    return {
+        "a": one.a,
+        "b": one.b,
+        "difference": ELO * one.difference,
+        "low": ELO * one.low,
+        "high": ELO * one.high,
+        "probability": one.probability,
+        "always_low": ELO * one.always_low,
+        "always_high": ELO * one.always_high,
+        "verdict": {"A": one.a, "B": one.b}.get(one.verdict, one.verdict),
+        "a_wins": one.a_wins,
+        "b_wins": one.b_wins,
+        "draws": one.draws,
+        "e_value": one.e_value,
+        "more_votes": one.more_votes,
+        "more_duels": one.more_duels,
+    }
 
 
 def place_of(fit: JointFit, name: str) -> int:

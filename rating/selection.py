@@ -1,7 +1,7 @@
 """The best of several epochs against a reference, with the price of having chosen it (docs/comparison.md)."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rating import student
-from rating.comparison import place_of
+from rating.comparison import ELO, place_of
 from rating.covariance import ClusteredCovariance
 from rating.errors import RatingError
 from rating.joint import JointFit
@@ -91,6 +91,24 @@ def best_of(
         estimate_low=low,
         estimate_high=high,
     )
+
+
+def elo_rows(found: BestOf) -> list[Mapping[str, object]]:
+    """A row for each candidate, the best first, in Elo points; the chosen one has its corrected difference besides."""
+    return [
+        {
+            "contestant": found.candidates[at],
+            "reference": found.reference,
+            "difference": ELO * float(found.difference[at]),
+            "low": ELO * float(found.low[at]),
+            "high": ELO * float(found.high[at]),
+            "at_least": ELO * float(found.at_least[at]),
+            "corrected": ELO * found.estimate if at == found.chosen else None,
+            "corrected_low": ELO * found.estimate_low if at == found.chosen else None,
+            "corrected_high": ELO * found.estimate_high if at == found.chosen else None,
+        }
+        for at in np.argsort(-found.difference).tolist()
+    ]
 
 
 def _without_luck(

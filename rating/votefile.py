@@ -5,7 +5,7 @@ import importlib
 import json
 import math
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
@@ -31,9 +31,19 @@ def read_votes(path: Path, *, progress: Callable[[int], None] | None = None) -> 
     value that cannot be read, a vote on one seat, a contestant seated twice, a vote that occurs twice, or a time that
     is no moment.
     """
+    return collected(path, chunks(path, COLUMNS), progress)
+
+
+def chunks(path: Path, needed: Sequence[str]) -> Iterator[Chunk]:
+    """The rows of a file by its ending, a few thousand at a time; whatever its columns, but in JSONL `needed` ones."""
+    return _reader(path)(path, needed)
+
+
+def collected(path: Path, pieces: Iterable[Chunk], progress: Callable[[int], None] | None = None) -> Votes:
+    """The votes out of rows under the columns of a vote file. Raises VoteFileError as `read_votes` does."""
     collector = Collector(str(path))
     try:
-        for names, lines, part in _reader(path)(path):
+        for names, lines, part in pieces:
             if isinstance(part, Columns):
                 collector.add_columns(lines, part)
             else:
@@ -102,7 +112,7 @@ def _name(names: tuple[str, ...], code: int) -> str:
     return names[code] if code >= 0 else ""
 
 
-def _reader(path: Path) -> Callable[[Path], Iterator[Chunk]]:
+def _reader(path: Path) -> Callable[[Path, Sequence[str]], Iterator[Chunk]]:
     readers = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
     try:
         return readers[path.suffix]
@@ -110,7 +120,7 @@ def _reader(path: Path) -> Callable[[Path], Iterator[Chunk]]:
         raise VoteFileError(f"{path}: the ending must be {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}") from None
 
 
-def _csv(path: Path) -> Iterator[Chunk]:
+def _csv(path: Path, needed: Sequence[str]) -> Iterator[Chunk]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, strict=True)
         first, names = next(_numbered(path, reader, 1), (1, []))
@@ -160,29 +170,29 @@ def _lines_of(rows: Sequence[tuple[int, object]]) -> Sequence[int]:
     return array("q", (line for line, _ in rows))
 
 
-def _jsonl(path: Path) -> Iterator[Chunk]:
+def _jsonl(path: Path, needed: Sequence[str]) -> Iterator[Chunk]:
     with path.open(encoding="utf-8-sig") as file:
-        names = list(COLUMNS)
+        names = list(needed)
         yield names, [1], []
         numbered = ((number, text) for number, text in enumerate(file, start=1) if text.strip())
         while lines := list(islice(numbered, CHUNK)):
-            objects = [_object(path, number, text) for number, text in lines]
+            objects = [_object(path, number, text, needed) for number, text in lines]
             # A key may appear late or stay away: what a vote does not have is empty.
             names = list(dict.fromkeys(chain(names, *objects)))
             yield names, _lines_of(lines), [[found.get(name, "") for name in names] for found in objects]
 
 
-def _object(path: Path, number: int, text: str) -> dict[str, str]:
+def _object(path: Path, number: int, text: str, needed: Sequence[str]) -> dict[str, str]:
     """One line's texts by column, those that are needed at least."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise VoteFileError(f"{path}, line {number}: not JSON: {error}") from error
     if not isinstance(found, dict):
-        raise VoteFileError(f"{path}, line {number}: expected an object with {', '.join(COLUMNS)}")
-    for name in COLUMNS:
+        raise VoteFileError(f"{path}, line {number}: expected an object with {', '.join(needed)}")
+    for name in needed:
         if name not in found:
-            raise VoteFileError(f"{path}, line {number}: {name!r} is missing; needed: {', '.join(COLUMNS)}")
+            raise VoteFileError(f"{path}, line {number}: {name!r} is missing; needed: {', '.join(needed)}")
     if "\\u" in text and (wrong := _unwritable(found)):
         raise VoteFileError(f"{path}, line {number}: {wrong} holds half a character; write it whole")
     return {name: _text_at(path, number, name, value) for name, value in found.items()}
@@ -225,7 +235,7 @@ def _undecoded(path: Path) -> int:
         )
 
 
-def _parquet(path: Path) -> Iterator[Chunk]:
+def _parquet(path: Path, needed: Sequence[str]) -> Iterator[Chunk]:
     parquet, invalid = _pyarrow("pyarrow.parquet"), _pyarrow("pyarrow").ArrowInvalid
     try:
         file = parquet.ParquetFile(path)
