@@ -183,6 +183,8 @@ ARENA_RENDER_THREADS = environment.whole("ARENA_RENDER_THREADS", 1, least=1)
 ARENA_API_TOKEN = os.environ.get("ARENA_API_TOKEN") or local_secret("api-token")
 # Requests with one token, and wrong tokens from one address, in a minute; 0 is no limit.
 ARENA_API_REQUESTS_PER_MINUTE = environment.whole("ARENA_API_REQUESTS_PER_MINUTE", 600)
+# What exported votes may be used for, such as "CC BY 4.0": the data card says it.
+ARENA_VOTES_LICENCE = os.environ.get("ARENA_VOTES_LICENCE", "")
 # How many times a served image is enlarged: the demo's 64 px images are shown at 256 px.
 ARENA_BLIND_SCALE = environment.whole("ARENA_BLIND_SCALE", 4, least=1)
 # A matchup can be answered this long after it was first shown.

@@ -1,7 +1,6 @@
 """Reads and writes vote files: CSV, JSONL and Parquet (docs/vote-file.md)."""
 
 import csv
-import importlib
 import json
 import math
 from array import array
@@ -9,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
-from types import ModuleType
-from typing import Any, TextIO
+from typing import Any
 
 from rating.columns import COLUMNS, Collector, Columns, Row
 from rating.errors import VoteFileError
 from rating.outcomes import Outcome, format_outcome
 from rating.votes import KINDS, Votes
+from rating.writing import encoded, pyarrow
 
 EXACT = 2**53  # integers below it are floats, each its own
 CHUNK = 5_000  # rows that stay in the cache while their columns are taken
@@ -65,31 +64,15 @@ def write_votes(path: Path, votes: Votes) -> None:
     _reader(path)
     if not path.parent.is_dir():
         raise VoteFileError(f"{path}: there is no folder {path.parent}; make it first")
-    names = [*COLUMNS, *votes.extra]
+    rows = _rows(votes)
+    pieces = iter(lambda: list(islice(rows, CHUNK)), [])
     partial = path.with_name(path.name + ".partial")
     try:
-        if path.suffix == ".parquet":
-            _write_parquet(partial, names, votes)
-        else:
-            with partial.open("w", newline="", encoding="utf-8") as file:
-                _write_text(file, path.suffix, names, votes)
+        with partial.open("wb") as file:
+            file.writelines(encoded(path.suffix[1:], [*COLUMNS, *votes.extra], pieces))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _write_parquet(path: Path, names: list[str], votes: Votes) -> None:
-    arrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
-    columns = list(zip(*_rows(votes), strict=True)) or [()] * len(names)
-    parquet.write_table(arrow.table([arrow.array(column, arrow.string()) for column in columns], names), path)
-
-
-def _write_text(file: TextIO, ending: str, names: list[str], votes: Votes) -> None:
-    if ending == ".csv":
-        csv.writer(file, lineterminator="\n").writerows([names, *_rows(votes)])
-    else:
-        lines = (json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) for row in _rows(votes))
-        file.writelines(line + "\n" for line in lines)
 
 
 def _rows(votes: Votes) -> Iterator[Row]:
@@ -236,7 +219,7 @@ def _undecoded(path: Path) -> int:
 
 
 def _parquet(path: Path, needed: Sequence[str]) -> Iterator[Chunk]:
-    parquet, invalid = _pyarrow("pyarrow.parquet"), _pyarrow("pyarrow").ArrowInvalid
+    parquet, invalid = pyarrow("pyarrow.parquet"), pyarrow("pyarrow").ArrowInvalid
     try:
         file = parquet.ParquetFile(path)
     except invalid as error:
@@ -258,10 +241,3 @@ def _values(path: Path, line: int, column: Any) -> list[object]:
         return list(column.to_pylist())
     except ValueError as error:  # text that is not UTF-8, nanoseconds
         raise VoteFileError(f"{path}: rows from {line} on cannot be read: {error}") from error
-
-
-def _pyarrow(module: str) -> ModuleType:
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise VoteFileError("Parquet needs pyarrow: pip install 'illustration-arena[parquet]', or use .csv") from None

@@ -1,6 +1,7 @@
 """The JSON that training runs and researchers speak."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from threading import Barrier, Thread
@@ -14,6 +15,7 @@ from arena.evaluations.models import EvaluationRun, Worker
 from arena.evaluations.seeding import seed
 from arena.gallery.models import Checkpoint, Contestant, Run
 from generation.tiny import write_tiny_checkpoint
+from rating.votefile import read_votes
 from training.hooks import Progress
 
 pytestmark = pytest.mark.django_db
@@ -252,3 +254,28 @@ def test_health_counts_workers(client: Client) -> None:
         "workers": 1,
         "unfinished_evaluations": 0,
     }
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_votes_are_sent_as_a_file_in_pieces(authorised: Client, log, tmp_path: Path, form: str) -> None:
+    log.vote("duel", "a b", "1")
+    log.vote("fixed", "b a", "1=2")
+    answer = authorised.get(f"/api/votes?format={form}")
+    assert (answer.status_code, answer.streaming) == (200, True)
+    assert re.fullmatch(rf'attachment; filename="votes-people-\d{{8}}\.{form}"', answer["Content-Disposition"])
+    path = tmp_path / f"votes.{form}"
+    path.write_bytes(b"".join(answer.streaming_content))
+    assert list(read_votes(path).ids) == ["1", "2"]
+    told = authorised.get("/api/votes/card?poll=fixed").json()
+    assert (told["votes"], told["poll"]) == (1, "fixed")
+
+
+def test_an_export_that_cannot_be_is_a_problem_and_no_torn_file(authorised: Client, log) -> None:
+    for query in ("format=xml", "poll=beauty", "population=cats"):
+        answer = authorised.get(f"/api/votes?{query}")
+        assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+        assert "known:" in answer.json()["detail"]
+    log.vote("duel", "a b", "left")
+    answer = authorised.get("/api/votes")
+    assert (answer.status_code, answer["Content-Type"]) == (409, "application/problem+json")
+    assert "vote 1" in answer.json()["detail"]

@@ -71,6 +71,8 @@ def test_an_expired_or_revoked_token_is_401_in_problem_json(field: str, said: st
         ("read", "get", "/api/evaluations"),
         ("read", "get", "/api/evaluations/1"),
         ("read", "get", "/api/leaderboard"),
+        ("votes", "get", "/api/votes"),
+        ("votes", "get", "/api/votes/card"),
     ],
 )
 def test_every_other_scope_together_is_403_and_the_right_one_lets_in(scope: str, method: str, path: str) -> None:
