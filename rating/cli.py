@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
         print("error: the standard output is closed; send it somewhere", file=sys.stderr)
         return FAILED
     try:
-        code: int = importlib.import_module(COMMANDS[options.verb][0]).run(options)
+        code: int = importlib.import_module(options.module).run(options)
         sys.stdout.flush()
     except BrokenPipeError:
         code = FAILED  # whoever read our output has seen enough
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
         code = FAILED
     except (RatingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        code = FAILED
+        code = error.exit_code if isinstance(error, RatingError) else FAILED
     _flush()
     return code
 
@@ -47,21 +47,26 @@ def _flush() -> None:
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    if arguments and arguments[0] in GROUPS:
+        options: argparse.Namespace = importlib.import_module(GROUPS[arguments[0]][0]).parsed(arguments[1:])
+        return options
     parser = argparse.ArgumentParser(
-        prog="python -m rating", description="Ratings of a vote file, and how sure they are."
+        prog="python -m rating", description="Ratings of a vote file, and how sure they are; similarity of characters."
     )
     verbs = parser.add_subparsers(required=True, metavar="COMMAND", dest="verb")
     for name, (_, add_options, purpose) in COMMANDS.items():
-        options = verbs.add_parser(name, help=purpose, description=purpose)
-        options.add_argument("file", type=Path, metavar="FILE", help="votes: .csv, .jsonl or .parquet")
-        options.add_argument("--format", choices=FORMATS, default="table")
-        options.add_argument("--poll", help="only votes of this poll")
-        options.add_argument("--seed", type=_whole(0), default=0, help="of everything random (default 0)")
-        add_options(options)
+        own = verbs.add_parser(name, help=purpose, description=purpose)
+        own.add_argument("file", type=Path, metavar="FILE", help="votes: .csv, .jsonl or .parquet")
+        own.add_argument("--format", choices=FORMATS, default="table")
+        own.add_argument("--poll", help="only votes of this poll")
+        own.add_argument("--seed", type=whole(0), default=0, help="of everything random (default 0)")
+        add_options(own)
+    for name, (_, purpose) in GROUPS.items():
+        verbs.add_parser(name, help=purpose)
     if not arguments or arguments[0] not in COMMANDS:
         return parser.parse_args(arguments)
     # The command's own parser can read names that stand after options, which a parser of commands cannot.
-    verb = argparse.Namespace(verb=arguments[0])
+    verb = argparse.Namespace(verb=arguments[0], module=COMMANDS[arguments[0]][0])
     return verbs.choices[arguments[0]].parse_intermixed_args(arguments[1:], verb)
 
 
@@ -82,7 +87,7 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _order_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--permutations", type=_whole(2), default=100, help="random orders of the votes (default 100)")
+    parser.add_argument("--permutations", type=whole(2), default=100, help="random orders of the votes (default 100)")
     _system_options(parser, "elo")
 
 
@@ -94,11 +99,11 @@ def _next_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--answer", choices=("pick", "ranking"), default="pick", help="what a voter of more than two seats is asked"
     )
-    parser.add_argument("--count", type=_whole(1), default=5, help="how many matchups (default 5)")
+    parser.add_argument("--count", type=whole(1), default=5, help="how many matchups (default 5)")
     parser.add_argument(
-        "--gpu-seconds", type=_within(0, LARGE), default=0.0, help="to render one image that is not cached"
+        "--gpu-seconds", type=within(0, LARGE), default=0.0, help="to render one image that is not cached"
     )
-    parser.add_argument("--voter-seconds", type=_within(SMALL, LARGE), default=1.0, help="a vote takes")
+    parser.add_argument("--voter-seconds", type=within(SMALL, LARGE), default=1.0, help="a vote takes")
     parser.add_argument(
         "--cached", metavar="CONTESTANT", nargs="*", default=[], help="contestants whose images are rendered already"
     )
@@ -107,9 +112,9 @@ def _next_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _simulate_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--repeats", type=_whole(1), default=20, help="votes are drawn anew so many times (default 20)")
+    parser.add_argument("--repeats", type=whole(1), default=20, help="votes are drawn anew so many times (default 20)")
     parser.add_argument(
-        "--taste", type=_within(0, 100), default=0.0, help="sd of a voter's own taste, in nat (default 0)"
+        "--taste", type=within(0, 100), default=0.0, help="sd of a voter's own taste, in nat (default 0)"
     )
     parser.add_argument("--write", type=Path, metavar="VOTES", help="write one simulated vote file and stop")
     _system_options(parser, "joint")
@@ -120,24 +125,24 @@ def _system_options(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("--system", choices=SYSTEMS, default=default, help=f"default {default}")
     parser.add_argument("--compiled", action="store_true", help="elo, trueskill: for millions of votes (extra fast)")
     elo = parser.add_argument_group("elo")
-    elo.add_argument("--k", type=_within(SMALL, LARGE), default=32.0, help="step (default 32)")
-    elo.add_argument("--initial", type=_within(-LARGE, LARGE), default=1500.0, help="first rating (default 1500)")
+    elo.add_argument("--k", type=within(SMALL, LARGE), default=32.0, help="step (default 32)")
+    elo.add_argument("--initial", type=within(-LARGE, LARGE), default=1500.0, help="first rating (default 1500)")
     elo.add_argument("--clock", choices=("votes", "wall"), default="votes", help="of the average (default votes)")
     span = elo.add_mutually_exclusive_group()
     span.add_argument(
-        "--window", type=_within(SMALL, LARGE), help="votes or seconds averaged over (default: the last half)"
+        "--window", type=within(SMALL, LARGE), help="votes or seconds averaged over (default: the last half)"
     )
     span.add_argument(
         "--half-life",
-        type=_within(SMALL, LARGE),
+        type=within(SMALL, LARGE),
         help="average with weights that halve every so many votes or seconds",
     )
     trueskill = parser.add_argument_group("trueskill, trueskill2")
-    trueskill.add_argument("--mu", type=_within(-LARGE, LARGE), default=25.0)
-    trueskill.add_argument("--sigma", type=_within(SMALL, LARGE), default=25 / 3)
-    trueskill.add_argument("--beta", type=_within(SMALL, LARGE), default=25 / 6)
-    trueskill.add_argument("--tau", type=_within(0, LARGE), help="drift per vote; default 0, as checkpoints are frozen")
-    trueskill.add_argument("--draw-probability", type=_within(0, 0.9999), help="default: learned for each poll")
+    trueskill.add_argument("--mu", type=within(-LARGE, LARGE), default=25.0)
+    trueskill.add_argument("--sigma", type=within(SMALL, LARGE), default=25 / 3)
+    trueskill.add_argument("--beta", type=within(SMALL, LARGE), default=25 / 6)
+    trueskill.add_argument("--tau", type=within(0, LARGE), help="drift per vote; default 0, as checkpoints are frozen")
+    trueskill.add_argument("--draw-probability", type=within(0, 0.9999), help="default: learned for each poll")
     trueskill.add_argument("--compat", action="store_true", help="rate as the trueskill package does")
     trueskill.add_argument(
         "--lineage", type=Path, metavar="CSV", help="contestant,run,epoch: epochs of a run walk (trueskill2)"
@@ -153,12 +158,12 @@ def _uncertainty_options(parser: argparse.ArgumentParser) -> None:
         "--cluster", choices=CLUSTERS, default="voter", help="what votes are not independent within (default voter)"
     )
     parser.add_argument(
-        "--bootstrap", type=_whole(50, also=0), default=0, help="joint: intervals from so many resamples, 50 at least"
+        "--bootstrap", type=whole(50, also=0), default=0, help="joint: intervals from so many resamples, 50 at least"
     )
-    parser.add_argument("--level", type=_within(1e-4, 0.9999), default=0.95, help="of the intervals (default 0.95)")
+    parser.add_argument("--level", type=within(1e-4, 0.9999), default=0.95, help="of the intervals (default 0.95)")
 
 
-def _within(low: float, high: float) -> Callable[[str], float]:
+def within(low: float, high: float) -> Callable[[str], float]:
     def number(text: str) -> float:
         value = float(text)
         if not low <= value <= high:
@@ -168,7 +173,7 @@ def _within(low: float, high: float) -> Callable[[str], float]:
     return number
 
 
-def _whole(low: int, also: int | None = None) -> Callable[[str], int]:
+def whole(low: int, also: int | None = None) -> Callable[[str], int]:
     def number(text: str) -> int:
         value = int(text)
         if value < low and value != also:
@@ -186,4 +191,8 @@ COMMANDS: dict[str, tuple[str, Options, str]] = {
     "order": ("rating.cli_order", _order_options, "what another order of the same votes would have done"),
     "next": ("rating.cli_next", _next_options, "which matchups to ask for next"),
     "simulate": ("rating.cli_simulate", _simulate_options, "draw the votes anew from what they say, and rate again"),
+}
+# Commands that have commands of their own: the module that parses those, what they are for.
+GROUPS: dict[str, tuple[str, str]] = {
+    "ccip": ("rating.ccip.cli", "how like the characters a checkpoint's images are: score, compare, calibrate, check"),
 }

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 class RatingError(ValueError):
     """The base of every error of this package: the text names the thing and the remedy."""
 
+    exit_code = 1
+
 
 class OutcomeError(RatingError):
     """An outcome text that says nothing definite about its seats."""

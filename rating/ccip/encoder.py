@@ -145,12 +145,7 @@ class CCIPEncoder:
         By numpy where the metric net was found to be (1 - cos) / 2, otherwise by the net in blocks.
         Raises MixedEncodersError for features of another encoder.
         """
-        for features in (a, b):
-            if features is not None and features.encoder != self.identity:
-                raise MixedEncodersError(
-                    f"features of encoder {features.encoder[:12]} cannot be compared by {self.name} "
-                    f"({self.identity[:12]}); embed the images with one encoder"
-                )
+        self._check_own(a, *([] if b is None else [b]))
         if self._contract().cosine:
             return cosine_differences(a.vectors, None if b is None else b.vectors)
         return in_blocks(self.nets.metric, a.vectors, None if b is None else b.vectors)
@@ -162,12 +157,15 @@ class CCIPEncoder:
     def merge(self, features: Features) -> Features:
         """One feature for many: the mean direction, as long as they are on average.
 
-        Raises FeatureError for no features, or for such as cancel out.
+        Raises FeatureError for no features, or for such as cancel out, MixedEncodersError for another encoder's.
         """
+        self._check_own(features)
         if not len(features):
             raise FeatureError("no features to merge")
         lengths = np.linalg.norm(features.vectors, axis=-1)
         mean = (features.vectors / lengths[:, None]).mean(axis=0)
+        if not mean.any():
+            raise FeatureError("the features cancel out; there is no direction between opposites")
         merged = mean / np.linalg.norm(mean) * lengths.mean()
         return Features(merged[None].astype(np.float32), features.encoder)
 
@@ -189,6 +187,14 @@ class CCIPEncoder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _check_own(self, *given: Features) -> None:
+        for features in given:
+            if features.encoder != self.identity:
+                raise MixedEncodersError(
+                    f"features of encoder {features.encoder[:12]} cannot be compared by {self.name} "
+                    f"({self.identity[:12]}); embed the images with one encoder"
+                )
 
     def _contract(self) -> Contract:
         if self._known is None:

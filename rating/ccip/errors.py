@@ -14,6 +14,8 @@ class ContractError(CCIPError):
 class MissingFileError(ContractError):
     """A file that a command or the contract needs is not there; the text names it."""
 
+    exit_code = 2
+
 
 class ImageError(CCIPError):
     """A file that is no image, a damaged one, or one that cannot be brought to RGB; the text names the file."""

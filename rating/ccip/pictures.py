@@ -55,10 +55,10 @@ def decode(source: Path | str | bytes | Image.Image, name: str) -> Image.Image:
 
     Raises ImageError for what is no image, truncated, larger than 50 megapixels, or of 32 bits a channel.
     """
-    if isinstance(source, Image.Image):
-        return _rgb(source, name)
-    data = source if isinstance(source, bytes) else _bytes(Path(source))
     try:
+        if isinstance(source, Image.Image):
+            return _rgb(source, name)
+        data = source if isinstance(source, bytes) else _bytes(Path(source))
         with Image.open(io.BytesIO(data)) as image:
             return _rgb(image, name)
     except ImageError:
@@ -100,7 +100,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    rgba = image.convert("RGBA")
+    rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     white = Image.new("RGB", rgba.size, "white")
     white.paste(rgba.convert("RGB"), mask=rgba.getchannel("A"))
     return white
