@@ -17,7 +17,7 @@ ENTRIES = {"dbscan_2": "dbscan_2", "dbscan_free": "dbscan_free", "optics_best": 
 OPTICS_EPS, OPTICS_SAMPLES, DBSCAN_SAMPLES = 0.5, 5, 2
 REMEDY = "clustering needs scikit-learn: pip install 'illustration-arena[ccip]'"
 NOWHERE = -1
-TRIED = 40
+TRIED = 16
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _library() -> Any:
 def tuned(differences: NDArray[np.float32], characters: Sequence[str]) -> dict[str, dict[str, float]]:
     """The content of cluster.json: settings that find named characters best, by the adjusted Rand index.
 
-    An image in no cluster counts as one of its own, as in deepghs' files; eps is looked for among 40 quantiles of the
+    An image in no cluster counts as one of its own, as in deepghs' files; eps is looked for among 16 quantiles of the
     differences of one character's images, `min_samples` among 2 to 5.
     """
     codes = np.unique(np.asarray(characters, dtype=str), return_inverse=True)[1]

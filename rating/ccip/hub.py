@@ -28,14 +28,15 @@ def find_folder(name: Path | str, *, allow_download: bool = False) -> Path:
 
 
 def _file(hub: Any, file: str, allow_download: bool) -> str:
-    try:
-        return str(hub.hf_hub_download(REPOSITORY, file, local_files_only=True))
-    except hub.errors.LocalEntryNotFoundError as error:
-        if not allow_download:
-            raise MissingFileError(
-                f"{file} is neither a folder here nor in the Hugging Face cache; give the folder of the encoder, or "
-                f"--allow-download to fetch it from {REPOSITORY}"
-            ) from error
+    # Not `hf_hub_download(local_files_only=True)`: that sends telemetry all the same (huggingface_hub 2.4).
+    cached = hub.try_to_load_from_cache(REPOSITORY, file)
+    if isinstance(cached, str):
+        return cached
+    if not allow_download:
+        raise MissingFileError(
+            f"{file} is neither in a folder here nor in the Hugging Face cache; give the folder of the encoder, or "
+            f"--allow-download to fetch it from {REPOSITORY}"
+        )
     try:
         return str(hub.hf_hub_download(REPOSITORY, file))
     except (hub.errors.HfHubHTTPError, hub.errors.LocalEntryNotFoundError, OSError) as error:

@@ -31,3 +31,10 @@ def noise_image(seed: int, size: tuple[int, int] = (90, 70)) -> Image.Image:
 @pytest.fixture(scope="session")
 def images() -> Callable[[int], list[Image.Image]]:
     return lambda count: [noise_image(seed) for seed in range(count)]
+
+
+def portrait(character: int, number: int, *, likeness: float = 0.7) -> Image.Image:
+    """Image `number` of a character: its own pattern, and for the rest one of the image's."""
+    own = np.asarray(noise_image(1000 + character), float)
+    rest = np.asarray(noise_image(100_000 + 1000 * character + number), float)
+    return Image.fromarray((likeness * own + (1 - likeness) * rest).round().astype(np.uint8))
