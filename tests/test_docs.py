@@ -45,12 +45,20 @@ def test_verbs_of_the_command_lines_are_documented(package: str) -> None:
         assert f"python -m {package} {verb}" in command_text()
 
 
+def test_verbs_of_character_similarity_are_documented() -> None:
+    text = (ROOT / "rating" / "ccip" / "cli.py").read_text()
+    verbs = re.findall(r'^    "([a-z]+)": \("rating\.ccip\.cli_\1"', text, re.MULTILINE)
+    assert len(verbs) == 4
+    for verb in verbs:
+        assert f"python -m rating ccip {verb}" in command_text()
+
+
 def command_line_files() -> list[Path]:
     return [
         *(ROOT / "arena").rglob("management/commands/*.py"),
         *(ROOT / "training").rglob("*cli.py"),
         *(ROOT / "generation").glob("*cli.py"),
-        ROOT / "rating" / "cli.py",
+        *(ROOT / "rating").rglob("cli.py"),
     ]
 
 
