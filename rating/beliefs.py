@@ -57,8 +57,8 @@ def _compiled(name: str) -> Any:
 def elo(votes: Votes, options: FitOptions) -> Beliefs:
     """Elo's last values, with the covariance that resampled votes in random order give them (docs/elo.md)."""
     system = elo_system(options)
-    standings = system.standings(system.fold(system.start(), votes))
     spread = elo_interval(system, votes, cluster=options.cluster, rng=np.random.default_rng(options.seed))
+    standings = system.standings(spread.state)
     average = {name: math.nan if one.average is None else one.average for name, one in standings.items()}
     columns = {"average": _by_code(votes, average)}
     return Beliefs(votes.contestants, spread.value, spread.covariance, nat=1.0 / ELO_PER_NAT, columns=columns)

@@ -5,12 +5,13 @@ where A inverts the information and d_c is the cluster's gradient, enlarged by w
 that A d_c is how far the estimate moves when the cluster is left out (jackknife; CR3 of Cameron and Miller 2015, VI.B).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rating.distinct import equal_duels
 from rating.joint import JointFit
 from rating.votes import NOBODY, Votes
 
@@ -38,23 +39,26 @@ class ClusteredCovariance:
 
 @dataclass(frozen=True, eq=False)
 class _Gradients:
-    """Of each counted vote: up to K entries (V, K) by parameter and value, value 0 beyond the entries a vote has."""
+    """Of V distinct votes, each cast `times` (V,): up to K entries (V, K) by parameter and value, value 0 beyond the
+    entries a vote has. Sums are over all votes cast.
+    """
 
     vote: Codes
     parameter: Codes
     value: Floats
+    times: Floats
 
     def take(self, rows: NDArray[np.bool_]) -> "_Gradients":
-        return _Gradients(self.vote[rows], self.parameter[rows], self.value[rows])
+        return _Gradients(self.vote[rows], self.parameter[rows], self.value[rows], self.times[rows])
 
-    def summed(self, group: Codes, groups: int, p: int, weight: Floats) -> Floats:
-        """(groups, p) the gradients' sums over groups, each gradient times its weight."""
+    def summed(self, group: Codes, groups: int, p: int, weight: Floats, power: int = 1) -> Floats:
+        """(groups, p) the sums of the gradients' powers over groups, each times its weight."""
         key = group[:, None] * p + self.parameter
-        return _binned(key, self.value * weight[:, None], groups * p).reshape(groups, p)
+        return _binned(key, self.value**power * (weight * self.times)[:, None], groups * p).reshape(groups, p)
 
     def outer(self, group: Codes, groups: int, p: int, weight: Floats) -> Floats:
         """(groups, p, p) the sums of their outer products."""
-        total = np.zeros(groups * p * p)
+        total, weight = np.zeros(groups * p * p), weight * self.times
         for one in range(self.value.shape[1]):
             key = (group * p + self.parameter[:, one])[:, None] * p + self.parameter[:, one:]
             total += _binned(key, (self.value[:, one] * weight)[:, None] * self._later(one), len(total))
@@ -82,13 +86,15 @@ def clustered_covariance(fit: JointFit, votes: Votes, cluster: Cluster = "voter"
     A vote whose voter (prompt) is unknown is a cluster of its own. Where fewer than three effective clusters stand
     behind a contestant, the model-based variance is added: their differences alone would make it look certain.
     """
-    gradients = _gradients(fit, votes)
+    ways = [(sign, _labels(codes, votes.counted)) for sign, codes in _clusterings(votes, cluster)]
+    places, times = equal_duels(votes, votes.counted, within=[labels for _, labels in ways])
+    gradients = _gradients(fit, replace(votes, ids=(), extra={}).take(places), times)
     inverse, n = fit.covariance(), len(fit.contestants)
     root = _outer_root(gradients, inverse)
     weight = np.diag(fit.information)[:n] * fit.took_part
     matrix, dof = np.zeros_like(inverse), np.inf
-    for sign, codes in _clusterings(votes, cluster):
-        meat, own_dof = _meat(gradients, codes[gradients.vote], inverse, root, weight)
+    for sign, labels in ways:
+        meat, own_dof = _meat(gradients, labels[places[gradients.vote]], inverse, root, weight)
         matrix += sign * meat
         dof = min(dof, own_dof)
     if cluster == "both":
@@ -127,6 +133,12 @@ def _clusterings(votes: Votes, cluster: Cluster) -> list[tuple[float, Codes]]:
     return [(1.0, voter), (1.0, prompt), (-1.0, shared)]
 
 
+def _labels(codes: Codes, counted: NDArray[np.bool_]) -> Codes:
+    """(N,) the clusters of more than one counted vote from 1 without gaps, 0 for a vote alone in its own."""
+    several = np.bincount(codes[counted], minlength=codes.max(initial=0) + 1) > 1
+    return np.asarray((np.cumsum(several) * several)[codes])
+
+
 def _renumbered(codes: Codes) -> Codes:
     """The codes without gaps, in the same order."""
     if codes.max(initial=0) > 4 * len(codes):
@@ -134,7 +146,7 @@ def _renumbered(codes: Codes) -> Codes:
     return (np.cumsum(np.bincount(codes) > 0) - 1)[codes]
 
 
-def _gradients(fit: JointFit, votes: Votes) -> _Gradients:
+def _gradients(fit: JointFit, votes: Votes, times: Floats) -> _Gradients:
     scores = fit.scores(votes)
     order = np.argsort(scores.vote, kind="stable")
     counts = np.bincount(scores.vote)
@@ -143,7 +155,7 @@ def _gradients(fit: JointFit, votes: Votes) -> _Gradients:
     filled = np.arange(counts.max(initial=0)) < counts[:, None]
     parameter, value = np.zeros(filled.shape, np.intp), np.zeros(filled.shape)
     parameter[filled], value[filled] = scores.parameter[order], scores.value[order]
-    return _Gradients(vote, parameter, value)
+    return _Gradients(vote, parameter, value, times[vote])
 
 
 def _outer_root(gradients: _Gradients, inverse: Floats) -> Floats:
@@ -162,40 +174,41 @@ def _outer_root(gradients: _Gradients, inverse: Floats) -> Floats:
     return np.asarray(root @ np.linalg.cholesky((inside + inside.T) / 2.0))
 
 
-def _meat(gradients: _Gradients, cluster: Codes, inverse: Floats, root: Floats, weight: Floats) -> tuple[Floats, float]:
+def _meat(gradients: _Gradients, labels: Codes, inverse: Floats, root: Floats, weight: Floats) -> tuple[Floats, float]:
     """(p, p) the covariance and its degrees of freedom for one way of clustering.
 
-    A vote alone in its cluster needs no sums: its gradient grows by 1 / (1 - leverage) (Sherman and Morrison 1950).
+    A vote alone in its cluster (label 0) needs no sums: its gradient grows by 1 / (1 - leverage) (Sherman and Morrison
+    1950).
     """
     p, rivalry = len(inverse), root @ root.T
-    cluster = _renumbered(cluster)
     leverage = gradients.form(rivalry)
-    expected = _binned(cluster, leverage, cluster.max() + 1)
-    alone = np.bincount(cluster)[cluster] == 1
-    singles = gradients.take(alone)
-    pull = _growth(leverage[alone]) ** 2
-    meat = singles.outer(np.zeros(len(pull), np.intp), 1, p, pull)[0]
-    spread = np.stack([_binned(singles.parameter, singles.value**power, p) for power in (2, 4)])
+    alone = labels == 0
+    singles, of_singles = gradients.take(alone), leverage[alone]
+    together, ones = np.zeros(len(of_singles), np.intp), np.ones(len(of_singles))
+    meat = singles.outer(together, 1, p, _growth(of_singles) ** 2)[0]
+    spread = np.stack([singles.summed(together, 1, p, ones, power)[0] for power in (2, 4)])
+    shares = np.array([(singles.times * of_singles**power).sum() for power in (1, 2)])
     moves = np.zeros((2, len(weight)))
     if not alone.all():
         groups = gradients.take(~alone)
-        group = _renumbered(cluster[~alone])
-        moved = _pulled(groups, group, _binned(group, leverage[~alone], group.max() + 1), root)
+        group = _renumbered(labels[~alone])
+        expected = _binned(group, leverage[~alone] * groups.times, group.max() + 1)
+        moved = _pulled(groups, group, expected, root)
         meat += moved.T @ moved
-        own = _binned(group[:, None] * p + groups.parameter, groups.value**2, len(moved) * p).reshape(-1, p)
+        own = groups.summed(group, len(moved), p, np.ones(len(group)), 2)
         spread += np.stack([own.sum(axis=0), (own**2).sum(axis=0)])
+        shares += expected.sum(), (expected**2).sum()
         steps = (moved @ inverse)[:, : len(weight)]
         steps = steps - (steps @ weight / weight.sum())[:, None]
         moves = np.stack([(steps**2).sum(axis=0), (steps**4).sum(axis=0)])
     covariance = inverse @ meat @ inverse
     few = spread[0] ** 2 < FEWEST_CLUSTERS * spread[1]
     covariance[np.ix_(few, few)] += inverse[np.ix_(few, few)]
-    return covariance, min(_effective(expected), _typical(moves, weight))
+    return covariance, min(_effective(*shares), _typical(moves, weight))
 
 
-def _effective(shares: Floats) -> float:
-    """How many equal shares would weigh as these do (Satterthwaite 1946)."""
-    total, squares = shares.sum(), (shares**2).sum()
+def _effective(total: float, squares: float) -> float:
+    """How many equal shares would weigh as these do, of a total and a sum of squares (Satterthwaite 1946)."""
     return float(total**2 / squares) if squares > 0.0 else FEWEST_DOF
 
 
@@ -233,20 +246,24 @@ def _pulled(gradients: _Gradients, group: Codes, leverage: Floats, root: Floats)
     for heavy in np.flatnonzero(leverage > HEAVY):
         rows = order[ends[heavy - 1] if heavy else 0 : ends[heavy]]
         scaled = np.einsum("ij,ijr->ir", gradients.value[rows], root[gradients.parameter[rows]])
-        weight[rows] = _exactly(scaled)
+        weight[rows] = _exactly(scaled, np.sqrt(gradients.times[rows]))
     return gradients.summed(group, groups, p, weight)
 
 
-def _exactly(scaled: Floats) -> Floats:
-    """(k,) f(Z Z') 1 for Z (k, r), by the smaller of the two eigenvalue problems."""
+def _exactly(scaled: Floats, root_times: Floats) -> Floats:
+    """(k,) f(Z Z') 1 for Z (k, r), by the smaller of the two eigenvalue problems; a row counts root_times^2 times.
+
+    Equal rows have equal results, so that one of them, times the root of their number, stands for all.
+    """
     k, r = scaled.shape
+    scaled = scaled * root_times[:, None]
     if k <= r:
         values, vectors = np.linalg.eigh(scaled @ scaled.T)
-        return np.asarray(vectors @ (_growth(values) * vectors.sum(axis=0)))
+        return np.asarray(vectors @ (_growth(values) * (root_times @ vectors)) / root_times)
     values, vectors = np.linalg.eigh(scaled.T @ scaled)
     values = np.maximum(values, 1e-15)
     along = scaled @ vectors
-    return np.asarray(1.0 + along @ ((_growth(values) - 1.0) / values * along.sum(axis=0)))
+    return np.asarray(1.0 + along @ ((_growth(values) - 1.0) / values * (root_times @ along)) / root_times)
 
 
 def _binned(key: Codes, value: Floats, size: int) -> Floats:

@@ -14,14 +14,7 @@ def distinct(columns: Sequence[NDArray[np.intp]], size: int) -> tuple[NDArray[np
 
     Returns the number of each row (R,) and a row for each number.
     """
-    key, space = columns[0], size
-    for column in columns[1:]:
-        if space * size >= 2**62:
-            key, example = _numbered(key, space)
-            space = len(example)
-        key = key * size + column
-        space *= size
-    return _numbered(key, space)
+    return _numbered(*_joined([(column, size) for column in columns]))
 
 
 def distinct_duels(
@@ -30,20 +23,46 @@ def distinct_duels(
     """The counted votes with equal duels merged, and the weight of each: the sum of those merged, 1 for each without
     `weights` (N,). The seats keep their order. Names stay; voters, prompts, times and ids are those of any one.
     """
+    places, merged = equal_duels(votes, counted, weights)
+    return replace(votes, ids=(), extra={}).take(places), merged
+
+
+def equal_duels(
+    votes: Votes,
+    counted: NDArray[np.bool_],
+    weights: NDArray[np.float64] | None = None,
+    within: Sequence[NDArray[np.intp]] = (),
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """(M,) a place of each distinct duel, then those of the other counted votes, and (M,) their weights, added up.
+
+    Duels are merged where they have the same codes, each (N,) from 0, `within`.
+    """
     if not counted.any():
-        return replace(votes, ids=(), extra={}).take(counted), np.empty(0)
+        return np.empty(0, np.intp), np.empty(0)
     duel = counted & (votes.seats[:, 2] < 0) if votes.seats.shape[1] > 2 else counted
     rows = np.flatnonzero(duel)
     n = len(votes.contestants)
     one, other = votes.ranks[rows, 0], votes.ranks[rows, 1]
     key = (votes.poll[rows].astype(np.intp) * n + votes.seats[rows, 0]) * n + votes.seats[rows, 1]
     key = key * 3 + (one > other) + (one >= other)
-    number, example = _numbered(key, len(votes.polls) * n * n * 3)
+    columns = [(key, len(votes.polls) * n * n * 3), *((codes[rows], int(codes.max()) + 1) for codes in within)]
+    number, example = _numbered(*_joined(columns))
     merged = np.bincount(number, None if weights is None else weights[rows], len(example))
     others = np.flatnonzero(counted & ~duel)
-    kept = replace(votes, ids=(), extra={}).take(np.concatenate([rows[example], others]))
     rest = np.ones(len(others)) if weights is None else weights[others]
-    return kept, np.concatenate([merged, rest])
+    return np.concatenate([rows[example], others]), np.concatenate([merged, rest])
+
+
+def _joined(columns: Sequence[tuple[NDArray[np.intp], int]]) -> tuple[NDArray[np.intp], int]:
+    """One key (R,) for each row of columns (values, size), values in [0, size), and how many keys there may be."""
+    key, space = columns[0]
+    for column, size in columns[1:]:
+        if space * size >= 2**62:
+            key, example = _numbered(key, space)
+            space = len(example)
+        key = key * size + column
+        space *= size
+    return key, space
 
 
 def _numbered(key: NDArray[np.intp], space: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

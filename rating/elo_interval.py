@@ -7,7 +7,7 @@ first ratings shrinks by e^-H, where H sums K ln 10 / 400 p (1 - p) over the pai
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rating.covariance import Cluster, cluster_codes
 from rating.elo import HALF_NAT, EloSystem, play
+from rating.system import State
 from rating.votes import PICK, Votes
 
 REPLICATES = 100
@@ -33,7 +34,7 @@ class EloInterval:
 
     `value` (n,) is the last rating, `covariance` (n, n) that of its error, the mean of all ratings being given. `low`
     and `high` (n,) bound the 95 % interval value -+ 1.96 sd. `bias` (n,) estimates how much of the error is left of the
-    start at one rating for all; the covariance contains it.
+    start at one rating for all; the covariance contains it. `state` is the system's after all votes.
     """
 
     value: Floats
@@ -41,6 +42,7 @@ class EloInterval:
     high: Floats
     covariance: Floats
     bias: Floats
+    state: State
 
 
 def elo_interval(
@@ -60,33 +62,32 @@ def elo_interval(
     a vote counts the product of the times both were drawn (Owen and Eckles 2012, "Bootstrapping data arrays").
     `progress` is called with the replicates done.
     """
-    counted = replace(votes.take(votes.counted), ids=(), extra={})
-    n = len(votes.contestants)
-    took_part = np.zeros(n, dtype=bool)
-    took_part[counted.seats[counted.seats >= 0]] = True
-    ratings = [system.initial] * n
-    start, last = _split(counted, replicates, pairs)
-    if len(start):
-        play(ratings, start, system.k)
-    started, before = np.array(ratings), np.isin(np.arange(n), start.seats) & took_part
+    n, counted = len(votes.contestants), votes.counted
+    seen = votes.seats[counted]
+    took_part = np.bincount(seen[seen >= 0], minlength=n) > 0
+    at = _split(votes, counted, replicates, pairs)
+    head, tail = votes.span(0, at), votes.span(at, len(votes))
+    state = system.fold(system.start(), head)
+    started = np.array([state["ratings"].get(name, system.initial) for name in votes.contestants])
+    before = np.array([name in state["ratings"] for name in votes.contestants])
+    last = tail.take(tail.counted)
     ends = np.empty((replicates, n))
     for replicate in range(replicates):
         ends[replicate] = _replayed(started, last, system.k, cluster, rng)
         if progress:
             progress(replicate + 1)
-    if len(last):
-        play(ratings, last, system.k)
+    state = system.fold(state, tail)
     centre = ends.mean(axis=0)
     kept = forgetting(centre, last, system.k)[0]
     old = kept @ _wandering(before, system.k) @ kept.T
-    forgotten, undo = forgetting(centre, counted, system.k)
+    forgotten, undo = forgetting(centre, votes, system.k)
     bias = undo @ (centre - system.initial)
-    noise = np.cov(ends, rowvar=False).reshape(n, n) + old + _of_the_few(counted, forgotten, system.k)
+    noise = np.cov(ends, rowvar=False).reshape(n, n) + old + _of_the_few(seen, forgotten, system.k)
     covariance = noise + np.outer(bias, bias) + undo @ noise @ undo.T
     covariance[~took_part] = covariance[:, ~took_part] = np.nan
-    value = np.where(took_part, ratings, np.nan)
+    value = np.array([state["ratings"].get(name, np.nan) for name in votes.contestants])
     reach = NormalDist().inv_cdf(0.975) * np.sqrt(np.diag(covariance))
-    return EloInterval(value, value - reach, value + reach, covariance, np.where(took_part, bias, np.nan))
+    return EloInterval(value, value - reach, value + reach, covariance, np.where(took_part, bias, np.nan), state)
 
 
 def stationary_sd(k: float, n: int) -> float:
@@ -99,40 +100,40 @@ def forgetting(ratings: Floats, votes: Votes, k: float) -> tuple[Floats, Floats]
 
     The second one, times how far the ratings have come, is how far they still have to go.
     """
-    n = len(ratings)
-    curvature = np.zeros((n, n))
-    sizes = votes.sizes
+    n, sizes = len(ratings), votes.sizes
+    pairs = np.zeros(n * n)
     for one in range(votes.seats.shape[1]):
         for other in range(one):
-            met = (votes.seats[:, one] >= 0) & (votes.seats[:, other] >= 0)
+            met = votes.counted & (votes.seats[:, other] >= 0) & (votes.seats[:, one] >= 0)
             met &= (votes.kinds != PICK) | (votes.ranks[:, one] == 0) | (votes.ranks[:, other] == 0)
-            a, b = votes.seats[met, one], votes.seats[met, other]
-            slope = 1.0 / np.cosh(np.clip(HALF_NAT * (ratings[a] - ratings[b]), -300, 300)) ** 2
-            weight = k * HALF_NAT / 2 / (sizes[met] - 1) * slope
-            curvature += np.bincount(a * n + b, weights=weight, minlength=n * n).reshape(n, n)
-    curvature = curvature + curvature.T
+            key = votes.seats[met, one].astype(np.intp) * n + votes.seats[met, other]
+            pairs += np.bincount(key, weights=1.0 / (sizes[met] - 1), minlength=n * n)
+    met_often = pairs.reshape(n, n) + pairs.reshape(n, n).T
+    slope = 1.0 / np.cosh(np.clip(HALF_NAT * (ratings[:, None] - ratings), -300, 300)) ** 2
+    curvature = k * HALF_NAT / 2 * met_often * slope
     values, vectors = np.linalg.eigh(np.diag(curvature.sum(axis=1)) - curvature)
     undone = np.where(values > FORGOTTEN, 1.0 / np.expm1(np.clip(values, FORGOTTEN, 700.0)), 0.0)
     return (vectors * np.exp(-values)) @ vectors.T, (vectors * undone) @ vectors.T
 
 
-def _of_the_few(votes: Votes, kept: Floats, k: float) -> Floats:
+def _of_the_few(seen: NDArray[np.int32], kept: Floats, k: float) -> Floats:
     """(n, n) the noise that votes have by formula, for contestants with so few that resampling them shows none.
 
+    `seen` holds the seats of all counted votes, -1 where there is none.
     K 200 / ln 10 (1 - e^-2H) solves the Lyapunov equation of the updates up to now, as `stationary_sd` does for ever.
     """
     n = len(kept)
-    few = np.bincount(votes.seats[votes.seats >= 0], minlength=n) < FEW
+    few = np.bincount(seen[seen >= 0], minlength=n) < FEW
     return stationary_sd(k, 10**9) ** 2 * np.where(np.outer(few, few), np.eye(n) - kept @ kept, 0.0)
 
 
-def _split(votes: Votes, replicates: int, pairs: int) -> tuple[Votes, Votes]:
-    """The votes before, and the last ones to resample: at most `pairs` / `replicates` pairs, one vote at least."""
+def _split(votes: Votes, counted: NDArray[np.bool_], replicates: int, pairs: int) -> int:
+    """The place of the first vote to resample: at most `pairs` / `replicates` pairs from there, one vote at least."""
     sizes = votes.sizes
-    compared = np.where(votes.kinds == PICK, sizes - 1, sizes * (sizes - 1) // 2)
+    compared = np.where(votes.kinds == PICK, sizes - 1, sizes * (sizes - 1) // 2) * counted
     behind = np.cumsum(compared[::-1])[::-1]
-    at = min(int(np.count_nonzero(behind > pairs // replicates)), max(0, len(votes) - 1))
-    return votes.take(np.arange(at)), votes.take(np.arange(at, len(votes)))
+    last = int(np.flatnonzero(counted)[-1]) if counted.any() else 0
+    return min(int(np.count_nonzero(behind > pairs // replicates)), last)
 
 
 def _replayed(started: Floats, votes: Votes, k: float, cluster: Cluster, rng: np.random.Generator) -> Floats:

@@ -34,6 +34,8 @@ COMPAT_TAU = 25.0 / 300.0
 COMPAT_DRAW_PROBABILITY = 0.10
 OWN, PACKAGE = "own", "trueskill-package"
 BACKENDS = (OWN, PACKAGE)
+# Votes played at a time: bounds the memory.
+BLOCK = 20_000
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ class TrueSkillSystem:
             [float(margin) for margin, _ in margins],
             [float(slope) for _, slope in margins],
         )
-        board.play(votes, chosen)
+        for start in range(0, len(chosen), BLOCK):
+            board.play(votes, chosen[start : start + BLOCK])
         rated = {votes.contestants[code]: [board.mean[code], board.variance[code]] for code in _present(taken)}
         learned = {
             votes.polls[code]: [board.margins[code], board.slopes[code]] for code in _present(votes.poll[chosen])
@@ -256,8 +259,7 @@ def _placed(
 
 
 def _present(codes: NDArray[np.int32]) -> list[int]:
-    found = np.unique(codes)
-    return found[found >= 0].tolist()
+    return np.flatnonzero(np.bincount(codes[codes >= 0])).tolist()
 
 
 def _estimate(mu: float, sigma: float) -> Estimate:

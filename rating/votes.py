@@ -66,6 +66,11 @@ class Votes:
         extra = {name: [column[place] for place in places] for name, column in self.extra.items()}
         return replace(self, **arrays, ids=ids, extra=extra)
 
+    def span(self, start: int, stop: int) -> "Votes":
+        """The votes from place `start` to before `stop`, bare of ids and other columns; nothing is copied."""
+        names = ("seats", "ranks", "kinds", "poll", "prompt", "voter", "times")
+        return replace(self, **{name: getattr(self, name)[start:stop] for name in names}, ids=(), extra={})
+
     def games(self) -> Iterator[Game]:
         """The counted votes, one by one."""
         for at in np.flatnonzero(self.counted):

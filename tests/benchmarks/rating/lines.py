@@ -93,6 +93,7 @@ LIMITS = (
         "python -m rating fit, trueskill, 100,000 votes, cold", "duels", "s", _ours("pure", "command.trueskill", 1), 1.0
     ),
     Limit("python -m rating fit, joint, 100,000 votes, cold", "duels", "s", _ours("pure", "command.joint", 1), 1.0),
-    Limit("memory: read 10 million votes, fit elo", "duels", "MB", _ours("pure", "memory.elo", 1), 1500.0),
-    Limit("memory: read 10 million votes, fit joint", "duels", "MB", _ours("pure", "memory.joint", 1), 1500.0),
+    Limit("memory: fit, elo, 10 million votes", "duels", "MB", _ours("pure", "memory.elo", 1), 1500.0),
+    Limit("memory: fit, trueskill, 10 million votes", "duels", "MB", _ours("pure", "memory.trueskill", 1), 1500.0),
+    Limit("memory: fit, joint, 10 million votes", "duels", "MB", _ours("pure", "memory.joint", 1), 1500.0),
 )

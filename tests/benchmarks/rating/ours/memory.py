@@ -1,4 +1,4 @@
-"""The resident peak of a process that reads ten million votes and fits them; as a program, that process."""
+"""The resident peak of `python -m rating fit` on a file of ten million votes."""
 
 import os
 import subprocess
@@ -6,9 +6,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rating.elo import EloSystem
-from rating.joint import fit_joint
-from rating.votefile import read_votes
 from tests.benchmarks.rating.ours.files import write
 
 PACKAGES = ("numpy",)
@@ -20,6 +17,10 @@ def elo(votes, size):
     return _peak(votes, "elo")
 
 
+def trueskill(votes, size):
+    return _peak(votes, "trueskill")
+
+
 def joint(votes, size):
     return _peak(votes, "joint")
 
@@ -27,24 +28,13 @@ def joint(votes, size):
 def _peak(votes, system):
     path = Path(FOLDER.name) / "votes.csv"
     write(path, votes, VOTES)
+    command = [sys.executable, "-m", "rating", "fit", str(path), "--system", system, "--format", "json"]
 
     def work():
-        child = subprocess.Popen([sys.executable, "-m", __name__, str(path), system])
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(child.pid, 0)
         if status:
-            raise RuntimeError(f"reading and fitting {system} failed")
+            raise RuntimeError(f"python -m rating fit --system {system} failed")
         return usage.ru_maxrss / 1024.0
 
     return work
-
-
-def main(path: str, system: str) -> None:
-    votes = read_votes(Path(path))
-    if system == "elo":
-        EloSystem().fold(EloSystem().start(), votes)
-    else:
-        fit_joint(votes)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
