@@ -27,7 +27,10 @@ def run(options: Namespace) -> int:
     """Print the rows; 1 and the reason on stderr where the votes determine no rating."""
     votes = votes_of(options)
     rated = rate(votes, fit_options(options, votes))
-    print_rows(rated.rows, options.format, sys.stdout, title=_title(options, votes))
+    rows = rated.rows
+    if options.format == "table":  # which people read together with what is said below
+        rows = [{name: value for name, value in row.items() if name != "state"} for row in rows]
+    print_rows(rows, options.format, sys.stdout, title=_title(options, votes))
     for note in rated.notes if options.format == "table" else ():
         print(note)
     say(rated.state)

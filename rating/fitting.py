@@ -81,7 +81,7 @@ class Rated:
 
     A row has `contestant`, `value` with its interval `low` to `high`, the simultaneous rank range `rank_low` to
     `rank_high` (1 is the best), `votes`, `wins`, `draws`, `losses`, `tier`, `best_probability`, those of its system,
-    and `passing` with its interval where votes called all seats bad.
+    `passing` with its interval where votes called all seats bad, and the name of the `state` of the votes.
     """
 
     state: VoteState
@@ -128,7 +128,7 @@ def rate(votes: Votes, options: FitOptions) -> Rated:
     except StateError as error:
         if state.name == "ok":
             state = VoteState("separated", str(error))
-        return Rated(state, [_unrated(name, tallies[name]) for name in sorted(tallies)])
+        return Rated(state, _stated([_unrated(name, tallies[name]) for name in sorted(tallies)], state))
     rng = np.random.default_rng(options.seed)
     ranges = rank_ranges(found.mean, found.covariance, dof=found.dof, level=options.level, rng=rng)
     best = best_probability(found.mean, found.covariance, dof=found.dof, rng=rng)
@@ -140,7 +140,11 @@ def rate(votes: Votes, options: FitOptions) -> Rated:
     ]
     for row in rows:
         row.update(passing.get(str(row["contestant"]), {}))
-    return Rated(state, rows, found.notes)
+    return Rated(state, _stated(rows, state), found.notes)
+
+
+def _stated(rows: list[dict[str, object]], state: VoteState) -> list[dict[str, object]]:
+    return [{**row, "state": state.name} for row in rows]
 
 
 def _passing(votes: Votes, level: float) -> dict[str, dict[str, float]]:

@@ -32,7 +32,10 @@ def vote_state(votes: Votes) -> VoteState:
     if not len(took_part):
         return VoteState("no-votes", "No counted votes: nothing to rate. Collect votes, or check the poll filter.")
     if not beats.any():
-        return VoteState("all-draws", "All counted votes are draws: nothing tells the contestants apart.")
+        return VoteState(
+            "all-draws",
+            "All counted votes are draws: nothing tells the contestants apart. Collect votes that prefer one.",
+        )
     beats, ties = beats[np.ix_(took_part, took_part)], ties[np.ix_(took_part, took_part)]
     names = [votes.contestants[code] for code in took_part]
     met = (beats > 0) | (beats.T > 0) | (ties > 0)
@@ -97,8 +100,11 @@ def _named(groups: list[NDArray[np.intp]], names: list[str]) -> tuple[tuple[str,
 
 
 def _listed(groups: tuple[tuple[str, ...], ...]) -> str:
-    """Such as: 3 groups of 5 (a, b, c, …), 1 (d) and 1 (e) contestants."""
-    shown = [f"{len(group)} ({', '.join(group[:3])}{', …' if len(group) > 3 else ''})" for group in groups[:4]]
-    rest = [f"{len(groups) - 4} more groups"] if len(groups) > 4 else []
-    parts = [*shown, *rest]
-    return f"{len(groups)} groups of {', '.join(parts[:-1])} and {parts[-1]} contestants"
+    """Such as: 3 groups of contestants (a, b, c and 2 more; d; e)."""
+    shown = [", ".join(group) if len(group) <= 4 else _more(group) for group in groups[:4]]
+    rest = [f"and {len(groups) - 4} more"] if len(groups) > 4 else []
+    return f"{len(groups)} groups of contestants ({'; '.join([*shown, *rest])})"
+
+
+def _more(group: tuple[str, ...]) -> str:
+    return f"{', '.join(group[:3])} and {len(group) - 3} more"

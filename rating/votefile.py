@@ -69,7 +69,7 @@ def write_votes(path: Path, votes: Votes) -> None:
     partial = path.with_name(path.name + ".partial")
     try:
         with partial.open("wb") as file:
-            file.writelines(encoded(path.suffix[1:], [*COLUMNS, *votes.extra], pieces))
+            file.writelines(encoded(path.suffix[1:].lower(), [*COLUMNS, *votes.extra], pieces))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -98,7 +98,7 @@ def _name(names: tuple[str, ...], code: int) -> str:
 def _reader(path: Path) -> Callable[[Path, Sequence[str]], Iterator[Chunk]]:
     readers = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
     try:
-        return readers[path.suffix]
+        return readers[path.suffix.lower()]
     except KeyError:
         raise VoteFileError(f"{path}: the ending must be {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}") from None
 

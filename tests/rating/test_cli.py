@@ -184,7 +184,8 @@ def test_no_numbers_where_votes_determine_none(system: str, votes: list[str], st
     done = rating("fit", written(tmp_path / "votes.csv", *votes), "--system", system, "--format", "json")
     assert done.returncode == 1
     assert done.stderr.startswith(f"{state}: ")
-    assert all(row["value"] is None and row["rank_low"] is None for row in json.loads(done.stdout))
+    found = json.loads(done.stdout)
+    assert all(row["value"] is None and row["rank_low"] is None and row["state"] == state for row in found)
 
 
 def test_separated_votes_are_rated_only_by_systems_with_a_prior(tmp_path: Path) -> None:
@@ -194,7 +195,8 @@ def test_separated_votes_are_rated_only_by_systems_with_a_prior(tmp_path: Path) 
     assert done.stderr.startswith("separated: 2 groups")
     assert [row["value"] for row in json.loads(done.stdout)] == [None, None, None]
     for system in ("elo", "trueskill", "trueskill2"):
-        assert rows("fit", path, "--system", system, says="separated: 2 groups")[0]["contestant"] == "a"
+        first = rows("fit", path, "--system", system, says="separated: 2 groups")[0]
+        assert (first["contestant"], first["state"]) == ("a", "separated")
     for command in (("compare", path, "a", "b"), ("order", path), ("next", path)):
         assert rows(*command, "--system", "elo", says="separated: 2 groups")
 

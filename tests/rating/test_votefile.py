@@ -60,7 +60,7 @@ def test_a_file_becomes_arrays(tmp_path: Path) -> None:
     assert votes.times[0] == (56 * 365 + 14 + 30) * 86_400 + 12 * 3600
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "CSV", "Jsonl", "PARQUET"])
 def test_written_votes_are_read_back_with_their_other_columns(tmp_path: Path, ending: str) -> None:
     rows = [[*row, f"note, «{at}»\nsecond line"] for at, row in enumerate(ROWS)]
     votes = read_votes(written(tmp_path / "votes.csv", rows, (*COLUMNS, "note")))
