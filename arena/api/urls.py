@@ -12,6 +12,7 @@ urlpatterns = [
     path("evaluations/<int:run_id>", methods(GET=views.evaluation), name="api-evaluation"),
     path("evaluations/<int:run_id>/cancel", methods(POST=views.cancel_evaluation), name="api-evaluation-cancel"),
     path("leaderboard", methods(GET=board_views.leaderboard), name="api-leaderboard"),
+    path("comparisons", methods(GET=board_views.comparisons), name="api-comparisons"),
     path("votes", methods(GET=board_views.votes), name="api-votes"),
     path("votes/card", methods(GET=board_views.votes_card), name="api-votes-card"),
     path("health", methods(GET=views.health), name="api-health"),

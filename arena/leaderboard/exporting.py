@@ -12,9 +12,9 @@ from django.conf import settings
 from django.db.models import Count, Max, Min
 
 from arena.gallery.models import Contestant
-from arena.leaderboard.table import UnknownBoardError
-from arena.polls.models import Poll, Seat
-from arena.votes.models import Vote, VoteExclusion, Voter
+from arena.leaderboard.table import slice_of
+from arena.polls.models import Seat
+from arena.votes.models import Vote, VoteExclusion
 from rating.errors import OutcomeError
 from rating.outcomes import parse_outcome
 from rating.writing import encoded
@@ -77,12 +77,7 @@ class Export:
 
 def begin(poll: str | None, population: str, *, key: bytes, now: datetime) -> Export:
     """Fix what is exported. `key` must be KEY_BYTES random bytes, new for every export. Raises UnknownBoardError."""
-    for what, name, known in (
-        ("poll", poll, [None, *Poll.Kind.values]),
-        ("population", population, Voter.Population.values),
-    ):
-        if name not in known:
-            raise UnknownBoardError(f"there is no {what} {name!r}; known: {', '.join(filter(None, known))}")
+    slice_of(poll, population, "", None, now)
     excluded = VoteExclusion.objects.filter(vote__ticket__voter__population=population)
     excluded = excluded.filter(vote__ticket__matchup__poll__kind=poll) if poll else excluded
     # Exclusions first, as for a board: a vote that comes after is not among those exported.

@@ -97,13 +97,8 @@ def board(
     rated.
     """
     now = now or timezone.now()
-    _check_known("metric", metric, METRICS)
-    _check_known("population", population, Voter.Population.values)
-    if poll_kind is not None:
-        _check_known("poll", poll_kind, Poll.Kind.values)
-    chosen = Slice(poll_kind or "", population, cut)
-    if chosen.conditions and as_of and as_of > now:
-        raise UnknownBoardError(f"{as_of:%Y-%m-%d %H:%M} is still to come; give a moment until {now:%Y-%m-%d %H:%M}")
+    check_known("metric", metric, METRICS)
+    chosen = slice_of(poll_kind, population, cut, as_of, now)
     if as_of:
         run = replayed(metric, chosen, last_vote_at(as_of), progress=progress)
     else:
@@ -111,7 +106,19 @@ def board(
     return Board(head_of(run, chosen, as_of, now), _rows(run, chosen), run)
 
 
-def _check_known(what: str, name: str, known: tuple[str, ...] | list[str]) -> None:
+def slice_of(poll_kind: str | None, population: str, cut: str, as_of: datetime | None, now: datetime) -> Slice:
+    """The votes that are asked for. Raises UnknownBoardError for names that do not exist or a moment to come."""
+    check_known("population", population, Voter.Population.values)
+    if poll_kind is not None:
+        check_known("poll", poll_kind, Poll.Kind.values)
+    chosen = Slice(poll_kind or "", population, cut)
+    if chosen.conditions and as_of and as_of > now:
+        raise UnknownBoardError(f"{as_of:%Y-%m-%d %H:%M} is still to come; give a moment until {now:%Y-%m-%d %H:%M}")
+    return chosen
+
+
+def check_known(what: str, name: str, known: tuple[str, ...] | list[str]) -> None:
+    """Raise UnknownBoardError for a name that is not among the known ones."""
     if name not in known:
         raise UnknownBoardError(f"there is no {what} {name!r}; known: {', '.join(known)}")
 

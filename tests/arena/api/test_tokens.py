@@ -71,6 +71,7 @@ def test_an_expired_or_revoked_token_is_401_in_problem_json(field: str, said: st
         ("read", "get", "/api/evaluations"),
         ("read", "get", "/api/evaluations/1"),
         ("read", "get", "/api/leaderboard"),
+        ("read", "get", "/api/comparisons"),
         ("votes", "get", "/api/votes"),
         ("votes", "get", "/api/votes/card"),
     ],

@@ -12,9 +12,9 @@ from django.utils import timezone
 from rich.console import Console
 from rich.progress import Progress
 
+from arena.leaderboard.cuts import UnknownBoardError
 from arena.leaderboard.datacard import as_markdown
 from arena.leaderboard.exporting import KEY_BYTES, NAMES, Export, ExportError, Row, begin, card, portions
-from arena.leaderboard.table import UnknownBoardError
 from rating.errors import VoteFileError
 from rating.writing import FORMATS, encoded
 
