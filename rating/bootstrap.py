@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
 BATCH = 1 << 18  # cells times resamples fitted at once: what is computed for them stays near the cache
-SHORT = 2.5  # sds by which Poisson numbers fall short of the votes on average
+SHORT = 2.0  # sds by which Poisson numbers fall short of the votes on average
 MOST_REFUSED = 0.1
 
 
@@ -138,8 +138,8 @@ def _refit_duels(
     rng: np.random.Generator,
     progress: Callable[[int, int], None],
 ) -> Floats:
-    drawn = always_drawn(votes, fit.ties)[0]
-    votes = votes.take(~drawn) if drawn.any() else votes
+    if fit.left_out:
+        votes = votes.take(~always_drawn(votes, fit.ties)[0])
     duels = duels_of(fit, votes)
     count = _by_vote(duels, rng) if by == "vote" else _by_cluster(duels, _units(votes, by), rng)
     size = max(1, BATCH // duels.cells)

@@ -1,6 +1,7 @@
 """Whether votes determine ratings at all: who met whom, and who ever beat whom."""
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -60,17 +61,16 @@ def beat_counts(votes: Votes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """
     n = len(votes.contestants)
     beats, ties = np.zeros(n * n, np.int64), np.zeros(n * n, np.int64)
-    seats, ranks, picks = votes.seats, votes.ranks, votes.kinds == PICK
-    counted = votes.counted
-    for one in range(seats.shape[1]):
-        for other in range(seats.shape[1]):
-            if one == other:
-                continue
-            both = counted & (seats[:, one] >= 0) & (seats[:, other] >= 0)
-            key = seats[:, one].astype(np.int64) * n + seats[:, other]
-            beats += np.bincount(key[both & (ranks[:, one] < ranks[:, other])], minlength=n * n)
-            ties += np.bincount(key[both & ~picks & (ranks[:, one] == ranks[:, other])], minlength=n * n)
-    return beats.reshape(n, n), ties.reshape(n, n)
+    seats, ranks, picks, counted = votes.seats, votes.ranks, votes.kinds == PICK, votes.counted
+    for one, other in combinations(range(seats.shape[1]), 2):
+        both = counted & (seats[:, other] >= 0)
+        before, alike = ranks[:, one] < ranks[:, other], ranks[:, one] == ranks[:, other]
+        first, second = np.where(before, seats[:, [one, other]].T, seats[:, [other, one]].T)
+        key = first.astype(np.int64) * n + second
+        beats += np.bincount(key[both & ~alike], minlength=n * n)
+        ties += np.bincount(key[both & alike & ~picks], minlength=n * n)
+    half = ties.reshape(n, n)
+    return beats.reshape(n, n), half + half.T
 
 
 def components(edges: NDArray[np.bool_]) -> list[NDArray[np.intp]]:

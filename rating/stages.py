@@ -164,10 +164,10 @@ def _groups(votes: Votes, counted: NDArray[np.bool_]) -> Iterator[tuple[str, int
         yield votes.polls[poll], size, np.flatnonzero(counted & (key == group))
 
 
-def _in_rows(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """(R,) how many are true in each row; by columns, which numpy adds several times faster."""
-    total = np.zeros(len(mask), np.intp)
-    for column in mask.T:
+def _in_rows(numbers: NDArray[np.bool_] | NDArray[np.intp]) -> NDArray[np.intp]:
+    """(R,) the sum of each row, or how many are true in it; by columns, which numpy adds several times faster."""
+    total = np.zeros(len(numbers), np.intp)
+    for column in numbers.T:
         total += column
     return total
 
@@ -283,6 +283,9 @@ def _alternative(chosen: NDArray[np.bool_], sizes: list[int]) -> NDArray[np.intp
     if size == 2:
         place: NDArray[np.intp] = chosen[:, 0] + 2 * chosen[:, 1].astype(np.intp) - 1
         return place if len(sizes) > 1 else np.where(place < 2, place, UNSEEN)
+    if len(sizes) == 1:
+        numbers = chosen * np.arange(size, dtype=np.intp)
+        return np.where(_in_rows(chosen) == 1, _in_rows(numbers), UNSEEN)
     before = np.cumsum(chosen, axis=1)
     total = before[:, -1]
     table = np.array([[comb(c, j) for j in range(max(sizes) + 1)] for c in range(size)], dtype=np.intp)

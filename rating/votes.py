@@ -51,7 +51,10 @@ class Votes:
     @property
     def sizes(self) -> NDArray[np.intp]:
         """(N,) how many seats each vote has."""
-        return np.asarray(np.count_nonzero(self.seats >= 0, axis=1))
+        total = np.zeros(len(self), np.intp)
+        for column in self.seats.T:  # several times as fast as along the rows
+            total += column >= 0
+        return total
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Votes":
         """The votes under a mask or in the given places, in that order; the names stay, so codes keep their meaning."""
