@@ -117,7 +117,7 @@ def content_sha256(folder: Path) -> str:
     for file in _files(folder):
         path = file.relative_to(folder).as_posix()
         if file.suffix in HASHED_SUFFIXES and path != INFO_FILE:
-            lines.append(f"{path} {_file_sha256(file)}\n")
+            lines.append(f"{path} {file_sha256(file)}\n")
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
 
 
@@ -141,7 +141,8 @@ def _files(folder: Path) -> list[Path]:
     return found
 
 
-def _file_sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Lower-case hex SHA-256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -156,9 +157,20 @@ def _require_files(folder: Path) -> None:
             raise CheckpointError(f"{file} is a pickle and may run code when loaded; convert it to safetensors")
 
 
+def check_layout(folder: Path) -> None:
+    """Raise CheckpointError unless configs and tokenizers of an SDXL checkpoint are there; weights need not be."""
+    for path in _missing_layout(folder):
+        raise CheckpointError(f"{folder} lacks {path}; name a diffusers SDXL folder, with or without its weights")
+
+
 def _missing(folder: Path) -> Iterator[str]:
-    yield from (path for path in (INFO_FILE, *CONFIGS) if not (folder / path).is_file())
+    yield from (path for path in (INFO_FILE,) if not (folder / path).is_file())
+    yield from _missing_layout(folder)
     yield from (f"{name}/*.safetensors" for name in COMPONENTS if not any((folder / name).glob("*.safetensors")))
+
+
+def _missing_layout(folder: Path) -> Iterator[str]:
+    yield from (path for path in CONFIGS if not (folder / path).is_file())
     for name in TOKENIZERS:
         whole, parts = folder / name / "tokenizer.json", [folder / name / "vocab.json", folder / name / "merges.txt"]
         if not whole.is_file() and not all(part.is_file() for part in parts):
@@ -181,8 +193,8 @@ def _parse(folder: Path, fields: Mapping[str, Any]) -> CheckpointInfo:
             architecture=_typed(fields, "architecture", str),
             prediction_type=_typed(fields, "prediction_type", str),
             pad_mask=_typed(fields, "pad_mask", bool),
-            latent_mean=_numbers(fields, "latent_mean"),
-            latent_std=_numbers(fields, "latent_std"),
+            latent_mean=number_list(fields, "latent_mean"),
+            latent_std=number_list(fields, "latent_std"),
             licence=_typed(fields, "licence", str),
             attribution=_typed(fields, "attribution", str),
             dataset=_typed(fields, "dataset", dict),
@@ -210,7 +222,8 @@ def _typed(fields: Mapping[str, Any], name: str, *types: type) -> Any:
     return value
 
 
-def _numbers(fields: Mapping[str, Any], name: str) -> tuple[float, ...] | None:
+def number_list(fields: Mapping[str, Any], name: str) -> tuple[float, ...] | None:
+    """A field that is null, missing or a list of finite numbers. Raises ValueError otherwise."""
     value = fields.get(name)
     if value is None:
         return None

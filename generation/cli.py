@@ -1,11 +1,9 @@
-"""The command line. torch is loaded by dotted path, only by the commands that render."""
+"""The command line. torch is loaded by dotted path, only by the commands that render or convert."""
 
 import argparse
-import importlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +11,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from generation import origin_cli
 from generation.canonical import canonical_sha256
-from generation.checkpoint import COMPONENTS, CheckpointInfo, read_checkpoint
+from generation.checkpoint import CheckpointInfo
 from generation.errors import GenerationError
-from generation.imageio import archive_png, read_archive
-from generation.recipe import CHOICES, ImageRequest, Recipe
-from generation.sealing import PAPER_RECIPE, Description, seal_folder
+from generation.imageio import archive_png, blind_png, read_archive
+from generation.origin_cli import chosen, load, origin, origin_options, plain_console, recipe_options
+from generation.recipe import ImageRequest, Recipe
 
 FAILED = 1
-RECIPE_OPTIONS: dict[str, dict[str, Any]] = {
-    **{name: {"choices": choices} for name, choices in CHOICES.items()},
-    "steps": {"type": int},
-    "cfg": {"type": float},
-    "width": {"type": int},
-    "height": {"type": int},
-    "batch": {"type": int},
-    "negative_prompt": {},
-}
 DEVICE_HELP = "torch device, such as cpu or cuda:0"
+COMPILE_HELP = "compile the UNet by this backend of torch.compile, such as inductor"
+PROGRESS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -55,132 +47,131 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _inspect_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path)
+def _device_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="cpu", help=DEVICE_HELP)
+    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
+    parser.add_argument("--threads", type=int, help="CPU threads; default: torch's own choice")
+    parser.add_argument("--compile", metavar="BACKEND", help=COMPILE_HELP)
 
 
 def _render_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("path", type=Path, metavar="FOLDER|FILE")
     parser.add_argument("--prompt", required=True)
     parser.add_argument("--seed", type=int, required=True, help="seed of the first image; the next ones count up")
     parser.add_argument("--count", type=int, default=1, help="number of images")
     parser.add_argument("--out", type=Path, required=True, help="folder for the PNGs, made if missing")
-    _recipe_options(parser, "default: the one in checkpoint.json")
-    parser.add_argument("--device", default="cpu", help=DEVICE_HELP)
-    parser.add_argument("--threads", type=int, help="CPU threads; default: torch's own choice")
+    parser.add_argument("--blind", type=Path, metavar="DIR", help="also write copies without any metadata there")
+    origin_options(parser)
+    recipe_options(parser, "default: the one in checkpoint.json")
+    _device_options(parser)
 
 
 def _verify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("png", type=Path)
-    parser.add_argument("--checkpoint", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--checkpoint", type=Path, required=True, metavar="FOLDER|FILE")
+    origin_options(parser)
     parser.add_argument("--device", default="cpu", help=DEVICE_HELP)
 
 
-def _seal_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--run", required=True, help="name of the training run")
-    parser.add_argument("--epoch", type=int, required=True)
-    parser.add_argument("--step", type=int, required=True, help="optimiser steps since the run began")
-    parser.add_argument("--licence", required=True, help="licence of the weights")
-    parser.add_argument("--attribution", default="", help="whom the licence asks to name")
-    parser.add_argument("--parent", help="hash of the checkpoint that the run began from")
-    parser.add_argument("--prediction-type", default="epsilon", help="epsilon (default) or what the scheduler says")
-    _recipe_options(parser, "default: the paper's, Euler A, 28 steps, CFG 6, 1024 px")
+def _bench_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", type=Path, metavar="FOLDER|FILE")
+    parser.add_argument("--other", type=Path, action="append", default=[], help="change to it; may be repeated")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peak-tflops", type=float, help="what the device can do at most")
+    parser.add_argument("--ram-gb", type=float, help="budget of the weights kept in memory; default: no limit")
+    parser.add_argument("--device-gb", type=float, default=0.0, help="budget of further weights kept on the device")
+    origin_options(parser)
+    recipe_options(parser, "default: the one in checkpoint.json")
+    _device_options(parser)
 
 
-def _seal(options: argparse.Namespace) -> int:
-    description = Description(
-        run=options.run,
-        epoch=options.epoch,
-        step=options.step,
-        licence=options.licence,
-        attribution=options.attribution,
-        parent=options.parent,
-        prediction_type=options.prediction_type,
-        recipe=replace(PAPER_RECIPE, **_chosen(options)),
+def _renderer(options: argparse.Namespace, **more: Any) -> Any:
+    return load("generation.renderer.Renderer")(
+        origin(options.path, options),
+        device=options.device,
+        threads=options.threads,
+        dtype=load("generation.verify.DTYPES")[options.dtype],
+        compile_backend=options.compile,
+        **more,
     )
-    info = seal_folder(options.folder, description, datetime.now(UTC).isoformat(timespec="seconds"))
-    Console(soft_wrap=True, markup=False, highlight=False).print(f"{info.name}: {info.sha256}")
-    return 0
-
-
-def _recipe_options(parser: argparse.ArgumentParser, default: str) -> None:
-    recipe = parser.add_argument_group("recipe", default)
-    for name, settings in RECIPE_OPTIONS.items():
-        recipe.add_argument(f"--{name.replace('_', '-')}", **settings)
-
-
-def _chosen(options: argparse.Namespace) -> dict[str, Any]:
-    """The fields of the recipe that the command line names."""
-    return {name: getattr(options, name) for name in RECIPE_OPTIONS if getattr(options, name) is not None}
-
-
-def _inspect(options: argparse.Namespace) -> int:
-    info = read_checkpoint(options.folder)
-    table = Table(show_header=False, box=None)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name in ("name", "run", "epoch", "step", "preset", "sha256", "parent", "prediction_type", "pad_mask"):
-        table.add_row(name, str(getattr(info, name)))
-    for name in ("licence", "attribution", "created_at"):
-        table.add_row(name, getattr(info, name))
-    for name, value in info.recipe.to_dict().items():
-        table.add_row(f"recipe.{name}", repr(value))
-    for component in COMPONENTS:
-        size = sum(file.stat().st_size for file in (info.folder / component).glob("*.safetensors"))
-        table.add_row(component, f"{size / 1e6:.2f} MB")
-    Console(soft_wrap=True, markup=False, highlight=False).print(table)
-    return 0
 
 
 def _render(options: argparse.Namespace) -> int:
     if options.count < 1:
         raise ValueError(f"--count must be at least 1, got {options.count}")
     requests = [ImageRequest(options.prompt, options.seed + i) for i in range(options.count)]
-    info = read_checkpoint(options.folder)
-    recipe = replace(info.recipe, **_chosen(options))
-    renderer = _load("generation.renderer.Renderer")(options.folder, device=options.device, threads=options.threads)
-    options.out.mkdir(parents=True, exist_ok=True)
-    console = Console(soft_wrap=True, markup=False, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    Recipe(**chosen(options))  # an impossible value is refused before anything is loaded
+    renderer = _renderer(options)
+    recipe = replace(renderer.info.recipe, **chosen(options))
+    for folder in filter(None, (options.out, options.blind)):
+        folder.mkdir(parents=True, exist_ok=True)
+    with Progress(*PROGRESS, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("rendering, steps", total=None)
         for rendered in renderer.render(
             recipe, requests, on_step=lambda done, total: progress.update(bar, completed=done, total=total)
         ):
-            path = options.out / _file_name(info, recipe, rendered.request)
-            _write(path, archive_png(rendered.image, rendered.manifest))
-            console.print(path)
+            name = _file_name(renderer.info, rendered.manifest)
+            _write(options.out / name, archive_png(rendered.image, rendered.manifest))
+            if options.blind:
+                _write(options.blind / f"{rendered.request.seed}.png", blind_png(rendered.image))
+            plain_console().print(options.out / name)
     _warn_about_cut(rendered.manifest)
     return 0
 
 
 def _verify(options: argparse.Namespace) -> int:
     image, manifest = read_archive(options.png.read_bytes())
-    result = _load("generation.verify.verify")(image, manifest, options.checkpoint, device=options.device)
+    result = load("generation.verify.verify")(
+        image, manifest, origin(options.checkpoint, options), device=options.device
+    )
     words = {0: "exact", 3: "within 1/255 in another environment", 4: "different"}
     lines = [f"{options.png}: {words[result.code]}"]
     if result.max_difference is not None:
         lines.append(f"largest difference of a channel: {result.max_difference} of 255")
     lines += [f"differs: {name}" for name in result.differing]
-    Console(soft_wrap=True, markup=False, highlight=False).print("\n".join(lines))
+    plain_console().print("\n".join(lines))
     return int(result.code)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    if options.rounds < 1:
+        raise ValueError(f"--rounds must be at least 1, got {options.rounds}")
+    budget = None if options.ram_gb is None else int(options.ram_gb * 1e9)
+    store = load("generation.store.ComponentStore")(budget) if options.other else None
+    renderer = _renderer(options, store=store, device_budget=int(options.device_gb * 1e9))
+    recipe = replace(renderer.info.recipe, **chosen(options))
+    with Progress(*PROGRESS, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("rounds", total=options.rounds)
+        figures = load("generation.bench.measure")(
+            renderer,
+            recipe,
+            rounds=options.rounds,
+            others=[origin(path, options) for path in options.other],
+            back=origin(options.path, options),
+            peak_tflops=options.peak_tflops,
+            on_round=lambda done: progress.update(bar, completed=done),
+        )
+    table = Table("what", "unit", "median", "least", "most")
+    for figure in figures:
+        table.add_row(figure.name, figure.unit, *(f"{x:.4g}" for x in (figure.median, *figure.range)))
+    plain_console().print(table)
+    return 0
 
 
 def _warn_about_cut(manifest: dict[str, Any]) -> None:
     starts = [start for start in manifest["tokens"]["cut_from"] if start is not None]
     if starts:
         unused = manifest["prompt"][min(starts) :]
-        Console(stderr=True, soft_wrap=True, markup=False, highlight=False).print(
+        plain_console(errors=True).print(
             f"warning: the prompt is too long for the text encoders; without effect was: {unused!r}; "
             "--long-prompts chunks uses it"
         )
 
 
-def _file_name(info: CheckpointInfo, recipe: Recipe, request: ImageRequest) -> str:
+def _file_name(info: CheckpointInfo, manifest: dict[str, Any]) -> str:
     """Seed, and a short hash of all that decides the image: other images never overwrite it, the same one may."""
-    identity = canonical_sha256([info.sha256, recipe.sha256, request.prompt, request.seed])
-    return f"{request.seed}-{identity[:12]}.png"
+    what = [info.sha256, manifest["recipe_sha256"], manifest["prompt"], manifest["seed"], manifest["loras"]]
+    return f"{manifest['seed']}-{canonical_sha256(what)[:12]}.png"
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -189,14 +180,11 @@ def _write(path: Path, data: bytes) -> None:
     os.replace(temporary, path)
 
 
-def _load(path: str) -> Any:
-    module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name)
-
-
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Callable[[argparse.ArgumentParser], None], str]] = {
-    "seal": (_seal, _seal_options, "write checkpoint.json beside weights that another trainer saved"),
-    "inspect": (_inspect, _inspect_options, "check a checkpoint folder and show what it says of itself"),
+    "seal": (origin_cli.seal, origin_cli.seal_options, "write checkpoint.json beside another trainer's weights"),
+    "inspect": (origin_cli.inspect, origin_cli.inspect_options, "check a checkpoint and show what it says of itself"),
+    "convert": (origin_cli.convert, origin_cli.convert_options, "write a checkpoint in another form"),
     "render": (_render, _render_options, "render images of a prompt, one PNG a seed"),
     "verify": (_verify, _verify_options, "render a PNG again: exit 0 exact, 3 within 1/255, 4 different"),
+    "bench": (_bench, _bench_options, "measure images a second, changes of checkpoint, and what provenance costs"),
 }

@@ -1,28 +1,31 @@
-"""Load a checkpoint folder strictly: every tensor present, expected, finite, of the asked dtype, and nothing fetched.
+"""Load a checkpoint strictly: every tensor present, expected, finite, of the asked dtype, and nothing fetched.
 
 The loaders of diffusers and transformers accept a file with missing, extra or NaN tensors; an arena that compares
 checkpoints must not. So the modules are built from their configs on the meta device (no random initialisation, no
 second copy in memory), and the stored tensors are assigned one by one after they were checked.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTokenizer
 from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
 
-from generation.checkpoint import CheckpointInfo, read_checkpoint, read_json
+from generation.canonical import canonical_sha256
+from generation.checkpoint import COMPONENTS, CheckpointInfo, read_checkpoint, read_json
 from generation.errors import CheckpointError
+from generation.lora import LoraRef, merge, read_lora
+from generation.single import read_single
+from generation.store import ComponentStore
+from generation.weights import FolderSource, SingleFile, Source, Tensors, check_finite, refuse, tensors_sha256
 
-TEXT_PREFIX = "text_model."
 LEGACY_EOS = 2
+ADAPTED = ("unet", "text_encoder", "text_encoder_2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class Parts:
 
     UNet and text encoders have the asked dtype; the VAE is float32 always, because it overflows in float16.
     ``latent_mean`` and ``latent_std``, both (1, C, 1, 1) float32, translate between the VAE and the UNet:
-    ``unet_latent = (vae_latent - latent_mean) / latent_std``.
+    ``unet_latent = (vae_latent - latent_mean) / latent_std``. ``hashes`` are those of the components' tensors as they
+    were stored, before ``loras`` were added.
     """
 
     unet: Any
@@ -69,6 +73,49 @@ class Parts:
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which checkpoint, and how it is to be read.
+
+    Attributes:
+        path: a checkpoint folder, or a single .safetensors file.
+        like: for a single file, a diffusers SDXL folder with the configs and tokenizers.
+        prediction_type: for a single file, above what it says of itself.
+        loras: added to the weights, in order.
+    """
+
+    path: Path
+    like: Path | None = None
+    prediction_type: str | None = None
+    loras: tuple[LoraRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A checkpoint as it is on disk: its modules, empty, and by component its config and its tensors, as stored.
+
+    ``layout`` is the folder that configs and tokenizers came from.
+    """
+
+    info: CheckpointInfo
+    layout: Path
+    modules: Mapping[str, Any]
+    configs: Mapping[str, dict[str, Any]]
+    tensors: dict[str, Tensors]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A checkpoint that passed every check: empty modules on the meta device and the weights that belong into them.
+
+    ``keys`` names each component's weights in a store: what they hash to, what was added, and their dtype.
+    """
+
+    parts: Parts
+    keys: Mapping[str, str]
+    weights: Mapping[str, Tensors]
+
+
 def load_parts(folder: Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Parts:
     """Load all components of a checkpoint folder from local files alone.
 
@@ -79,100 +126,115 @@ def load_parts(folder: Path, *, device: str = "cpu", dtype: torch.dtype = torch.
 
     Raises CheckpointError naming the tensor, file or config field that is wrong.
     """
-    folder = Path(folder)
-    info = read_checkpoint(folder)
-    vae = _load_diffusers(AutoencoderKL, folder / "vae", device, torch.float32)
-    mean, std = _latent_scaling(info, vae)
+    return assemble(load(Origin(Path(folder)), dtype=dtype), device)
+
+
+def read_stored(origin: Origin) -> Stored:
+    """Read what is on disk, every tensor accounted for; values are not looked at, LoRAs not added.
+
+    Raises CheckpointError naming the tensor, file or config field that is wrong.
+    """
+    info, layout, source = _open(origin)
+    modules = {name: _build(name, layout / name) for name in COMPONENTS}
+    configs = {name: read_json(layout / name / "config.json") for name in COMPONENTS}
+    tensors = {name: source.read(name, module.state_dict(), configs[name]) for name, module in modules.items()}
+    source.finish()
+    return Stored(info, layout, modules, configs, tensors)
+
+
+def load(origin: Origin, *, dtype: torch.dtype = torch.float32, store: ComponentStore | None = None) -> Loaded:
+    """Read and check everything of a checkpoint; nothing of a refused one reaches the ``store``.
+
+    Raises CheckpointError naming the tensor, file or config field that is wrong.
+    """
+    stored = read_stored(origin)
+    info, layout, modules = stored.info, stored.layout, stored.modules
+    hashes = {name: tensors_sha256(tensors) for name, tensors in stored.tensors.items()}
+    loras = [read_lora(ref) for ref in origin.loras]
+    changed = merge(loras, {name: stored.tensors[name] for name in ADAPTED}, stored.configs)
+    keys, weights = {}, {}
+    for name in COMPONENTS:
+        kept = torch.float32 if name == "vae" else dtype
+        merged = {**stored.tensors.pop(name), **changed.get(name, {})}
+        # A copy, so that the weights are aligned memory of our own and not a view of the file.
+        weights[name] = {key: value.to(dtype=kept, copy=True) for key, value in merged.items()}
+        check_finite(origin.path / name if origin.path.is_dir() else origin.path, weights[name])
+        added = [lora.record for lora in loras] if name in changed else []
+        keys[name] = canonical_sha256([hashes[name], added, str(kept)])
+    mean, std = _latent_scaling(info, modules["vae"])
     parts = Parts(
-        unet=_load_diffusers(UNet2DConditionModel, folder / "unet", device, dtype),
-        vae=vae,
-        text_encoder=_load_text(CLIPTextModel, folder / "text_encoder", device, dtype),
-        text_encoder_2=_load_text(CLIPTextModelWithProjection, folder / "text_encoder_2", device, dtype),
-        tokenizer=_load_tokenizer(folder / "tokenizer"),
-        tokenizer_2=_load_tokenizer(folder / "tokenizer_2"),
+        **modules,
+        tokenizer=_load_tokenizer(layout / "tokenizer"),
+        tokenizer_2=_load_tokenizer(layout / "tokenizer_2"),
         info=info,
-        latent_mean=mean.to(device),
-        latent_std=std.to(device),
+        latent_mean=mean,
+        latent_std=std,
+        hashes=hashes,
+        loras=tuple(lora.record for lora in loras),
     )
     for problem in _disagreements(parts):
-        raise CheckpointError(f"{folder}: {problem}")
-    return parts
+        raise CheckpointError(f"{layout}: {problem}")
+    if store is not None:
+        weights = {name: store.put(keys[name], tensors) for name, tensors in weights.items()}
+    return Loaded(parts, keys, weights)
 
 
-def _load_diffusers(kind: Any, folder: Path, device: str, dtype: torch.dtype) -> Any:
+def assemble(loaded: Loaded, device: str = "cpu", *, own: Sequence[str] = ()) -> Parts:
+    """Put the weights into the modules, on the device.
+
+    Args:
+        own: components whose weights are copied even where they are on the device already, to be changed later.
+    """
+    parts = loaded.parts
+    for name in COMPONENTS:
+        module = getattr(parts, name)
+        weights = {key: value.to(device, copy=name in own) for key, value in loaded.weights[name].items()}
+        module.load_state_dict(weights, strict=True, assign=True)
+        if name.startswith("text_encoder"):
+            text = getattr(module, "text_model", module)
+            # The one buffer that is never stored: it counts positions, and would stay on the meta device.
+            positions = torch.arange(module.config.max_position_embeddings, device=device)
+            text.embeddings.position_ids = positions.expand(1, -1)
+        refuse(parts.info.folder, "left on the meta device", [key for key, value in _tensors(module) if value.is_meta])
+        module.eval()
+    return replace(parts, latent_mean=parts.latent_mean.to(device), latent_std=parts.latent_std.to(device))
+
+
+def _open(origin: Origin) -> tuple[CheckpointInfo, Path, Source]:
+    """What the checkpoint says of itself, where its configs are, and where its weights are."""
+    if not origin.path.is_dir() and origin.path.suffix:
+        info = read_single(origin.path, origin.like, origin.prediction_type)
+        layout = origin.like or origin.path
+        return info, layout, SingleFile(origin.path)
+    info = read_checkpoint(origin.path)
+    if origin.prediction_type not in (None, info.prediction_type):
+        raise CheckpointError(f"{origin.path} is sealed as {info.prediction_type}; seal it anew to change that")
+    return info, origin.path, FolderSource(origin.path)
+
+
+def _build(component: str, folder: Path) -> Any:
+    """The component on the meta device, after its config."""
     config = read_json(folder / "config.json")
-    named = config.get("_class_name")
-    if named != kind.__name__:
-        raise CheckpointError(f"{folder}/config.json: _class_name is {named!r}, not {kind.__name__!r}")
     with torch.device("meta"):
-        module = _build(folder, lambda: kind.from_config(config))
-    return _fill(module, folder, device, dtype)
-
-
-def _load_text(kind: Any, folder: Path, device: str, dtype: torch.dtype) -> Any:
-    config = read_json(folder / "config.json")
-    with torch.device("meta"):
-        module = _build(folder, lambda: kind(CLIPTextConfig.from_dict(config, attn_implementation="sdpa")))
-    text = getattr(module, "text_model", module)
-    # The one buffer that is never stored: it counts positions, and would stay on the meta device.
-    text.embeddings.position_ids = torch.arange(module.config.max_position_embeddings, device=device).expand(1, -1)
-    return _fill(module, folder, device, dtype)
-
-
-def _build(folder: Path, build: Any) -> Any:
-    try:
-        return build()
-    except (TypeError, ValueError, KeyError, AttributeError, ZeroDivisionError) as error:
-        raise CheckpointError(f"{folder}/config.json describes no buildable component: {error}") from error
-
-
-def _fill(module: Any, folder: Path, device: str, dtype: torch.dtype) -> Any:
-    wanted = module.state_dict()
-    stored = _read_tensors(folder, set(wanted))
-    _refuse(folder, "lacks", sorted(wanted.keys() - stored.keys()))
-    _refuse(folder, "has unexpected", sorted(stored.keys() - wanted.keys()))
-    _refuse(folder, "has misshapen", [f"{k} {list(v.shape)}" for k, v in stored.items() if v.shape != wanted[k].shape])
-    # A copy, so that the weights are aligned memory of our own and not a view of the file.
-    tensors = {key: value.to(device=device, dtype=dtype, copy=True) for key, value in stored.items()}
-    _refuse(folder, "has NaN or infinity in", [k for k, v in tensors.items() if not bool(torch.isfinite(v).all())])
-    module.load_state_dict(tensors, strict=True, assign=True)
-    _refuse(folder, "left on the meta device", [key for key, value in _tensors(module) if value.is_meta])
-    return module.eval()
-
-
-def _read_tensors(folder: Path, wanted: set[str]) -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = {}
-    for file in sorted(folder.glob("*.safetensors")):
         try:
-            tensors = load_file(file)
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{file} cannot be read ({error}); copy the checkpoint again") from error
-        for stored_name, tensor in tensors.items():
-            name = _own_name(stored_name, wanted)
-            if name in found:
-                raise CheckpointError(f"{folder} holds tensor {name} twice; keep one set of weights in the folder")
-            if not name.endswith("embeddings.position_ids"):  # stored by old transformers, computed now
-                found[name] = tensor
-    return found
+            if component.startswith("text_encoder"):
+                return TEXT_KINDS[component](CLIPTextConfig.from_dict(config, attn_implementation="sdpa"))
+            kind = DIFFUSERS_KINDS[component]
+            named = config.get("_class_name")
+            if named != kind.__name__:
+                raise CheckpointError(f"{folder}/config.json: _class_name is {named!r}, not {kind.__name__!r}")
+            return kind.from_config(config)
+        except (TypeError, ValueError, KeyError, AttributeError, ZeroDivisionError) as error:
+            raise CheckpointError(f"{folder}/config.json describes no buildable component: {error}") from error
 
 
-def _own_name(stored: str, wanted: set[str]) -> str:
-    """Versions of transformers differ in writing CLIP text encoders with or without ``text_model.`` in front."""
-    for name in (stored, stored.removeprefix(TEXT_PREFIX), TEXT_PREFIX + stored):
-        if name in wanted:
-            return name
-    return stored
+DIFFUSERS_KINDS: dict[str, Any] = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}
+TEXT_KINDS: dict[str, Any] = {"text_encoder": CLIPTextModel, "text_encoder_2": CLIPTextModelWithProjection}
 
 
 def _tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     yield from module.named_parameters()
     yield from module.named_buffers()
-
-
-def _refuse(folder: Path, what: str, names: list[str]) -> None:
-    if names:
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        raise CheckpointError(f"{folder} {what} tensors: {', '.join(names[:3])}{more}; save the checkpoint again")
 
 
 def _load_tokenizer(folder: Path) -> Any:

@@ -22,7 +22,7 @@ SIGMA_DECIMALS = 5
 LISTED_IDS = 160
 
 
-def shared_manifest(parts: Parts, recipe: Recipe, *, compiled: bool = False) -> dict[str, Any]:
+def shared_manifest(parts: Parts, recipe: Recipe, *, compiled: str | bool = False) -> dict[str, Any]:
     """What all images of a recipe have in common."""
     schedule = schedule_of(parts, recipe)
     return {

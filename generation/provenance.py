@@ -21,7 +21,7 @@ A1111_SAMPLERS = {"euler_a": "Euler a", "euler": "Euler", "dpmpp_2m": "DPM++ 2M"
 A1111_SCHEDULES = {"karras": "Karras"}
 
 
-def environment(*, threads: int, device: str, cpu_capability: str, compiled: bool = False) -> dict[str, Any]:
+def environment(*, threads: int, device: str, cpu_capability: str, compiled: str | bool = False) -> dict[str, Any]:
     """What decides the last bits of a pixel besides the Manifest's other fields."""
     return {
         "python": platform.python_version(),

@@ -13,9 +13,11 @@ from generation.checkpoint import CheckpointInfo
 from generation.conditioning import condition
 from generation.denoise import ShouldStop, denoise
 from generation.errors import Cancelled, RenderError
-from generation.loading import Parts, load_parts
+from generation.loading import Origin, Parts
 from generation.manifest import check_sizes, own_manifest, shared_manifest
 from generation.recipe import ImageRequest, Recipe
+from generation.store import ComponentStore
+from generation.swapping import Swap, Swapper
 
 __all__ = ["Cancelled", "ImageRequest", "RenderError", "Rendered", "Renderer"]
 
@@ -32,28 +34,55 @@ class Rendered:
 
 
 class Renderer:
-    """Holds one checkpoint in memory and renders from it.
+    """Holds one checkpoint at a time in its modules and renders from it.
 
     An image depends on (checkpoint, recipe, prompt, seed, environment) and on nothing else: not on the other
     requests, not on its place among them, not on what was rendered before.
     """
 
     def __init__(
-        self, folder: Path, *, device: str = "cpu", threads: int | None = None, dtype: torch.dtype = torch.float32
+        self,
+        origin: Path | Origin,
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        dtype: torch.dtype = torch.float32,
+        store: ComponentStore | None = None,
+        device_budget: int = 0,
+        compile_backend: str | None = None,
     ) -> None:
-        """Load the checkpoint in ``folder``.
+        """Load a checkpoint.
 
         Args:
+            origin: a checkpoint folder, or an Origin: a single file, LoRAs.
             device: a torch device name.
             threads: CPU threads of this process while it renders; None leaves torch's own choice.
             dtype: of UNet and text encoders; the VAE is float32 always.
+            store, device_budget, compile_backend: see `generation.swapping.Swapper`.
 
         Raises CheckpointError when the folder is not a sound checkpoint, ValueError for less than one thread.
         """
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}")
         self._threads = threads
-        self._parts: Parts = load_parts(folder, device=device, dtype=dtype)
+        self._compiled: str | bool = compile_backend or False
+        self._swapper = Swapper(
+            device=device, dtype=dtype, store=store, device_budget=device_budget, compile_backend=compile_backend
+        )
+        self._parts = self.swap(origin)
+
+    def swap(self, origin: Path | Origin) -> Parts:
+        """Go on with another checkpoint, in the same modules; `last_swap` says what it cost.
+
+        Raises CheckpointError, and stays with the one before, when it is not sound.
+        """
+        self._parts = self._swapper.use(origin if isinstance(origin, Origin) else Origin(Path(origin)))
+        return self._parts
+
+    @property
+    def last_swap(self) -> Swap | None:
+        """Time and bytes of the last change of checkpoint."""
+        return self._swapper.last
 
     @property
     def parts(self) -> Parts:
@@ -95,6 +124,7 @@ class Renderer:
         should_stop: ShouldStop | None,
     ) -> Iterator[Rendered]:
         starts = range(0, len(requests), recipe.batch)
+        begun = self._parts
         total = len(starts) * recipe.steps
         for number, start in enumerate(starts):
 
@@ -102,6 +132,8 @@ class Renderer:
                 if on_step is not None:
                     on_step(before + step, total)
 
+            if self._parts is not begun:
+                raise RenderError("another checkpoint was put in while this one was rendering; render first, then swap")
             yield from self._batch(recipe, requests[start : start + recipe.batch], report, should_stop)
 
     def _batch(
@@ -116,7 +148,7 @@ class Renderer:
         latents, noise = self._latents(recipe, requests, report, should_stop)
         with torch.inference_mode():
             pixels = decode(self._parts, latents)
-        shared = shared_manifest(self._parts, recipe)
+        shared = shared_manifest(self._parts, recipe, compiled=self._compiled)
         for request, picture in zip(requests, pixels, strict=False):
             image = to_image(request, picture)
             yield Rendered(request, image, {**shared, **own_manifest(self._parts, recipe, request, noise, image)})

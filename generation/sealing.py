@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from generation.canonical import canonical_sha256
 from generation.checkpoint import INFO_FILE, CheckpointInfo, read_json, seal_checkpoint
@@ -34,6 +35,25 @@ class Description:
     parent: str | None = None
     prediction_type: str = "epsilon"
     recipe: Recipe = PAPER_RECIPE
+
+
+def checkpoint_fields(info: CheckpointInfo) -> dict[str, Any]:
+    """What an info says, as the fields of ``checkpoint.json``."""
+    names = (
+        *("run", "epoch", "step", "name", "preset", "parent", "architecture", "prediction_type", "zero_snr"),
+        *("pad_mask", "licence", "attribution", "config_sha256", "created_at"),
+    )
+    fields = {name: getattr(info, name) for name in names}
+    if not info.zero_snr:
+        del fields["zero_snr"]
+    return {
+        **fields,
+        "latent_mean": None if info.latent_mean is None else list(info.latent_mean),
+        "latent_std": None if info.latent_std is None else list(info.latent_std),
+        "dataset": dict(info.dataset),
+        "config": dict(info.config),
+        "recipe": info.recipe.to_dict(),
+    }
 
 
 def seal_folder(folder: Path, description: Description, created_at: str) -> CheckpointInfo:

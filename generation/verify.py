@@ -10,6 +10,7 @@ from PIL import Image
 
 from generation.errors import ImageError
 from generation.imageio import pixel_sha256
+from generation.loading import Origin
 from generation.provenance import READABLE, as_schema_1, differing_fields, recorded_in
 from generation.recipe import ImageRequest, Recipe
 from generation.renderer import Renderer
@@ -33,21 +34,22 @@ class Verification:
     max_difference: int | None
 
 
-def verify(image: Image.Image, manifest: dict[str, Any], folder: Path, *, device: str = "cpu") -> Verification:
-    """Render again what ``manifest`` describes with the checkpoint in ``folder`` and compare with ``image``.
+def verify(image: Image.Image, manifest: dict[str, Any], origin: Path | Origin, *, device: str = "cpu") -> Verification:
+    """Render again what ``manifest`` describes with the checkpoint at ``origin`` and compare with ``image``.
 
-    Threads and dtype are taken from the Manifest, because they decide the last bits. Raises ImageError when the
-    Manifest lacks a field or holds an impossible value, CheckpointError when the folder is not sound.
+    Threads, dtype and compiler are taken from the Manifest, because they decide the last bits. Raises ImageError when
+    the Manifest lacks a field or holds an impossible value, CheckpointError when the folder is not sound.
     """
     try:
         recipe, request = Recipe.from_dict(manifest["recipe"]), ImageRequest(manifest["prompt"], manifest["seed"])
         threads, dtype = int(manifest["environment"]["threads"]), DTYPES[manifest["dtype"]]
         recorded, schema = manifest["checkpoint"]["sha256"], manifest["schema"]
+        backend = manifest["environment"].get("compiled") or None
     except (KeyError, TypeError, ValueError) as error:
         raise ImageError(f"the manifest cannot be rendered again: {error!r}") from error
     if schema not in READABLE:
         raise ImageError(f"the manifest has schema {schema!r}, this version reads {' and '.join(map(str, READABLE))}")
-    renderer = Renderer(folder, device=device, threads=threads, dtype=dtype)
+    renderer = Renderer(origin, device=device, threads=threads, dtype=dtype, compile_backend=backend)
     if renderer.info.sha256 != recorded:
         return Verification(DIFFERENT, ("checkpoint.sha256",), None)
     again = next(renderer.render(recipe, [request]))

@@ -1,0 +1,174 @@
+"""Commands about checkpoints themselves: seal, inspect, convert; and the options that name a checkpoint."""
+
+import argparse
+import importlib
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from generation.checkpoint import COMPONENTS, PICKLED_SUFFIXES, CheckpointInfo, read_checkpoint
+from generation.errors import CheckpointError
+from generation.recipe import CHOICES
+from generation.sealing import PAPER_RECIPE, Description, seal_folder
+from generation.single import prediction, read_header
+
+RECIPE_OPTIONS: dict[str, dict[str, Any]] = {
+    **{name: {"choices": choices} for name, choices in CHOICES.items()},
+    "steps": {"type": int},
+    "cfg": {"type": float},
+    "width": {"type": int},
+    "height": {"type": int},
+    "batch": {"type": int},
+    "negative_prompt": {},
+}
+IDENTITY = ("run", "epoch", "step", "licence", "attribution", "parent")
+
+
+def plain_console(*, errors: bool = False) -> Console:
+    """A console that prints text as it is."""
+    return Console(stderr=errors, soft_wrap=True, markup=False, highlight=False)
+
+
+def load(path: str) -> Any:
+    """An object by its dotted path: how torch stays out of commands that do not need it."""
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def recipe_options(parser: argparse.ArgumentParser, default: str) -> None:
+    """One option for each field of a Recipe."""
+    recipe = parser.add_argument_group("recipe", default)
+    for name, settings in RECIPE_OPTIONS.items():
+        recipe.add_argument(f"--{name.replace('_', '-')}", **settings)
+
+
+def chosen(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields of the recipe that the command line names."""
+    return {name: getattr(options, name) for name in RECIPE_OPTIONS if getattr(options, name) is not None}
+
+
+def origin_options(parser: argparse.ArgumentParser) -> None:
+    """What a checkpoint is besides its path."""
+    parser.add_argument("--like", type=Path, metavar="FOLDER", help="of a single file: its configs and tokenizers")
+    parser.add_argument("--prediction-type", help="for a single file: epsilon or v_prediction, above what it says")
+    parser.add_argument("--lora", action="append", default=[], metavar="FILE[:SCALE]", help="may be repeated")
+
+
+def origin(path: Path, options: argparse.Namespace) -> Any:
+    """The Origin that path and options name. Raises ValueError for a scale that is no number."""
+    refs = tuple(_lora(text) for text in options.lora)
+    return load("generation.loading.Origin")(path, options.like, options.prediction_type, refs)
+
+
+def _lora(text: str) -> Any:
+    path, colon, scale = text.rpartition(":")
+    if not colon or "/" in scale or scale.endswith(".safetensors"):
+        path, scale = text, "1"
+    try:
+        return load("generation.lora.LoraRef")(Path(path), float(scale))
+    except ValueError as error:
+        raise ValueError(f"--lora {text}: {error}") from error
+
+
+def seal_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``seal``."""
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--run", required=True, help="name of the training run")
+    parser.add_argument("--epoch", type=int, required=True)
+    parser.add_argument("--step", type=int, required=True, help="optimiser steps since the run began")
+    parser.add_argument("--licence", required=True, help="licence of the weights")
+    parser.add_argument("--attribution", default="", help="whom the licence asks to name")
+    parser.add_argument("--parent", help="hash of the checkpoint that the run began from")
+    parser.add_argument("--prediction-type", default="epsilon", help="epsilon (default) or what the scheduler says")
+    recipe_options(parser, "default: the paper's, Euler A, 28 steps, CFG 6, 1024 px")
+
+
+def seal(options: argparse.Namespace) -> int:
+    """Write ``checkpoint.json`` beside weights."""
+    description = Description(
+        run=options.run,
+        epoch=options.epoch,
+        step=options.step,
+        licence=options.licence,
+        attribution=options.attribution,
+        parent=options.parent,
+        prediction_type=options.prediction_type,
+        recipe=replace(PAPER_RECIPE, **chosen(options)),
+    )
+    info = seal_folder(options.folder, description, _now())
+    plain_console().print(f"{info.name}: {info.sha256}")
+    return 0
+
+
+def inspect_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``inspect``."""
+    parser.add_argument("path", type=Path, metavar="FOLDER|FILE")
+
+
+def inspect(options: argparse.Namespace) -> int:
+    """Show what a checkpoint folder, or the header of a single file, says of itself."""
+    table = Table(show_header=False, box=None)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    rows = _file_rows(options.path) if options.path.suffix == ".safetensors" else _folder_rows(options.path)
+    for name, value in rows:
+        table.add_row(name, value)
+    plain_console().print(table)
+    return 0
+
+
+def _folder_rows(folder: Path) -> list[tuple[str, str]]:
+    info = read_checkpoint(folder)
+    names = ("name", "run", "epoch", "step", "preset", "sha256", "parent", "prediction_type", "zero_snr", "pad_mask")
+    rows = [(name, str(getattr(info, name))) for name in (*names, "licence", "attribution", "created_at")]
+    rows += [(f"recipe.{name}", repr(value)) for name, value in info.recipe.to_dict().items()]
+    for component in COMPONENTS:
+        size = sum(file.stat().st_size for file in (info.folder / component).glob("*.safetensors"))
+        rows.append((component, f"{size / 1e6:.2f} MB"))
+    return rows
+
+
+def _file_rows(path: Path) -> list[tuple[str, str]]:
+    header = read_header(path)
+    try:
+        predicts, zero_snr = prediction(path, header)
+        said = [("prediction_type", predicts), ("zero_snr", str(zero_snr))]
+    except CheckpointError as error:
+        said = [("prediction_type", f"not said: {error}")]
+    return [("tensors", str(len(header.shapes))), *said, *sorted(header.metadata.items())]
+
+
+def convert_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``convert``."""
+    parser.add_argument("source", type=Path, help="a checkpoint folder, a .safetensors file, or a pickle")
+    parser.add_argument("--out", type=Path, required=True, help="a new folder, or a new .safetensors file")
+    origin_options(parser)
+    for name in IDENTITY:
+        parser.add_argument(f"--{name}", type=int if name in ("epoch", "step") else str, help="of the new folder")
+
+
+def convert(options: argparse.Namespace) -> int:
+    """Write a checkpoint in another form."""
+    out: Path = options.out
+    if options.source.suffix in PICKLED_SUFFIXES:
+        load("generation.convert.from_pickle")(options.source, out)
+        plain_console().print(f"{out}: the tensors of {options.source}, nothing else")
+        return 0
+    source = origin(options.source, options)
+    if out.suffix == ".safetensors":
+        plain_console().print(str(load("generation.convert.to_single_file")(source, out)))
+        return 0
+    fields = {name: getattr(options, name) for name in IDENTITY if getattr(options, name) is not None}
+    if "run" in fields or "epoch" in fields:
+        fields["name"] = f"{fields.get('run', options.source.stem)} epoch {fields.get('epoch', 0)}"
+    info: CheckpointInfo = load("generation.convert.to_folder")(source, out, {**fields, "created_at": _now()})
+    plain_console().print(f"{info.name}: {info.sha256}")
+    return 0
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
