@@ -17,7 +17,8 @@ from training.attributes import VALUES, Match, format_table
 from training.attributes_net import INFO_FILE, WEIGHTS_FILE, AttributeNet
 from training.attributes_training import Settings, blur, labels, load_renders, measure, split, train_net
 from training.errors import UserError
-from training.posts import Post, read_posts
+from training.posts import Post
+from training.sources import read_posts
 
 SOFT_SIGMA = 1.0
 

@@ -36,7 +36,7 @@ def split(posts: Sequence[Post], seed: int) -> tuple[list[Post], list[Post]]:
 
 def load_renders(folder: Path, posts: Sequence[Post]) -> torch.Tensor:
     """The posts' pictures as (N, 3, 64, 64) uint8; UserError where one is missing or of another size."""
-    return load_images(folder, [post.file_path for post in posts], SIZE)
+    return load_images(folder, posts, SIZE)
 
 
 def labels(posts: Sequence[Post]) -> dict[str, torch.Tensor]:

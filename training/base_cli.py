@@ -20,15 +20,16 @@ from training.attributes_net import load_checker
 from training.base_files import FOLDER, export_base, unpack_base
 from training.checkpoint import write_json
 from training.config import HOME, Preset, load_preset, to_mapping
-from training.data import choose_posts, read_manifest
+from training.data import choose_posts
 from training.display import TerminalDisplay, quieten_libraries
 from training.errors import UserError
+from training.folder import read_manifest
 from training.images import load_images, to_float
 from training.losses import psnr
 from training.measure import measure, sheet
-from training.posts import read_posts
 from training.run import Run, RunPlan
 from training.signals import stop_on_signal
+from training.sources import read_posts
 from training.start import write_start
 from training.vae_training import VaeProgress, reconstruct, train_vae
 
@@ -100,7 +101,7 @@ def _vae(arguments: argparse.Namespace) -> None:
         return
     arguments.out.mkdir(parents=True, exist_ok=True)
     posts = [post for post in read_posts(arguments.data) if not post.character]
-    images = load_images(arguments.data, [post.file_path for post in posts], preset.architecture.image_size)
+    images = load_images(arguments.data, posts, preset.architecture.image_size)
     vae = train_vae(images, preset.architecture, preset.vae, arguments.out / "vae.pt", _print_vae)
     partial = target.with_name("vae.partial")
     vae.save_pretrained(partial)
@@ -159,7 +160,7 @@ def _measure(arguments: argparse.Namespace) -> None:
 def _psnr(arguments: argparse.Namespace, preset: Preset) -> float:
     """PSNR in dB of the autoencoder on the images that it never saw."""
     posts = choose_posts(arguments.data, "held_out")
-    images = to_float(load_images(arguments.data, [post.file_path for post in posts], preset.architecture.image_size))
+    images = to_float(load_images(arguments.data, posts, preset.architecture.image_size))
     return round(psnr(reconstruct(AutoencoderKL.from_pretrained(arguments.out / "vae").eval(), images), images), 2)
 
 

@@ -12,6 +12,7 @@ from training.errors import UserError
 
 COMMANDS: dict[str, str] = {
     "dataset": "training.dataset.cli:main",
+    "prepare": "training.prepare_cli:main",
     "explain-caption": "training.explain_cli:main",
     "base": "training.base_cli:main",
     "train": "training.train_cli:main",
@@ -19,6 +20,7 @@ COMMANDS: dict[str, str] = {
 }
 SUMMARIES: dict[str, str] = {
     "dataset": "render the demo data set, or a contact sheet of one",
+    "prepare": "prune, rank and write posts for training",
     "explain-caption": "show how the caption of one post in one epoch comes about",
     "base": "train the tiny base from nothing",
     "train": "fine-tune a base, one checkpoint per epoch",

@@ -21,6 +21,7 @@ from training.errors import UserError
 HOME = Path(os.environ.get("ARENA_HOME", "var"))
 PRESETS = Path(__file__).parent / "presets"
 CAPTIONS = PRESETS / "captions"
+PREPARE = PRESETS / "prepare"
 Settings = TypeVar("Settings")
 
 
@@ -131,6 +132,11 @@ def caption_names() -> list[str]:
     return sorted(path.stem for path in CAPTIONS.glob("*.toml")) + preset_names()
 
 
+def prepare_names() -> list[str]:
+    """Names of the configs of `python -m training prepare`."""
+    return sorted(path.stem for path in PREPARE.glob("*.toml"))
+
+
 def load_captions(name: str) -> CaptionConfig:
     """A caption config by name (`caption_names`), or from a TOML file of its settings.
 
@@ -178,6 +184,8 @@ def from_mapping(kind: type[Settings], mapping: Mapping[str, Any], source: str) 
 
 def _value(hint: Any, value: Any, where: str) -> Any:
     """``value`` as type ``hint``, or a UserError that names ``where``."""
+    if type(None) in get_args(hint):
+        hint = next(kind for kind in get_args(hint) if kind is not type(None))
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return from_mapping(hint, value, where)
     if get_origin(hint) in {tuple, frozenset}:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,9 @@ from training.captions import caption
 from training.config import DiffusionConfig
 from training.errors import UserError
 from training.images import load_images, to_float
-from training.posts import Post, read_posts
+from training.posts import Post
 from training.schedule import batch_rows
+from training.sources import read_posts
 
 ENCODE_BATCH = 64
 HELD_OUT = 256  # the last general posts: never trained on, their tags are the prompts that measure
@@ -38,19 +38,6 @@ class Batch:
     captions: list[str]
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The data set's manifest.
-
-    Raises:
-        UserError: there is no whole data set in ``folder``.
-    """
-    path = folder / "dataset.json"
-    if not path.is_file():
-        raise UserError(f"{path} is missing: make the data set with `python -m training dataset demo --out {folder}`")
-    manifest: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return manifest
-
-
 def choose_posts(folder: Path, kind: str) -> list[Post]:
     """The posts with ("named") or without ("general") a character name, or the "held_out" last of the general ones.
 
@@ -69,7 +56,7 @@ def choose_posts(folder: Path, kind: str) -> list[Post]:
 @torch.no_grad()
 def encode_images(vae: Any, folder: Path, posts: Sequence[Post]) -> torch.Tensor:
     """Posterior means (N, C, h, w) of the posts' images, not normalised."""
-    images = load_images(folder, [post.file_path for post in posts], vae.config.sample_size)
+    images = load_images(folder, posts, vae.config.sample_size)
     parts = [vae.encode(to_float(part)).latent_dist.mean for part in images.split(ENCODE_BATCH)]
     return torch.cat(parts)
 

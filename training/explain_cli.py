@@ -11,7 +11,7 @@ from training.captions import caption
 from training.config import HOME, caption_names, load_captions
 from training.errors import UserError
 from training.explain import as_table, explain
-from training.posts import read_posts
+from training.sources import read_posts
 
 
 def main(argv: Sequence[str]) -> int:

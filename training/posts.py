@@ -1,10 +1,9 @@
-"""Danbooru-style posts: the record and its readers, which name file, line and post of anything wrong."""
+"""Danbooru-style posts: the record and its parser, which names place, post and field of anything wrong."""
 
 import datetime
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from generation.tags import RATINGS
@@ -23,6 +22,8 @@ class Post:
         texts: natural-language captions; none, one or several.
         register: the string of the post's outlier cluster (`training.stages.register_tokens`), or empty.
         synthetic: rendered by a checkpoint (`training.synthetic`), not drawn by a person.
+        shard, shard_offset, shard_bytes: where a prepared set keeps the image: a tar file, relative to the set, and the
+            bytes of it; empty where the image lies at ``file_path``.
     """
 
     id: int
@@ -45,6 +46,9 @@ class Post:
     texts: tuple[str, ...] = ()
     register: str = ""
     synthetic: bool = False
+    shard: str = ""
+    shard_offset: int = 0
+    shard_bytes: int = 0
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -53,24 +57,6 @@ class Post:
 
 
 Report = Callable[[str], None]
-
-
-def read_posts(path: Path) -> list[Post]:
-    """All posts of a data set's folder, a ``.jsonl`` file, or a ``.json`` file (a record, a list, waifuc's sidecar).
-
-    Raises:
-        UserError: file missing, no JSON, a field missing or wrong, an id twice; names file, line and post id.
-    """
-    file = path / "posts.jsonl" if path.is_dir() else path
-    if not file.is_file():
-        raise UserError(f"{file} is missing: make the data set with `python -m training dataset demo --out FOLDER`")
-    posts: dict[int, Post] = {}
-    for where, record in _records(file):
-        post = parse_post(record, where)
-        if post.id in posts:
-            raise UserError(f"{where}, post {post.id}: this id came before; ids must be unique")
-        posts[post.id] = post
-    return list(posts.values())
 
 
 def parse_post(record: object, where: str, report: Report | None = None) -> Post:
@@ -106,6 +92,9 @@ def parse_post(record: object, where: str, report: Report | None = None) -> Post
         texts=fields.lines("texts"),
         register=fields.given("register", str, ""),
         synthetic=fields.given("synthetic", bool, False),
+        shard=fields.relative_path("shard"),
+        shard_offset=fields.given("shard_offset", int, 0),
+        shard_bytes=fields.given("shard_bytes", int, 0),
     )
 
 
@@ -120,6 +109,9 @@ def to_record(post: Post) -> dict[str, object]:
         "texts": list(post.texts),
         "register": post.register,
         "synthetic": post.synthetic,
+        "shard": post.shard,
+        "shard_offset": post.shard_offset,
+        "shard_bytes": post.shard_bytes,
     }
     return {name: value for name, value in record.items() if name not in _OPTIONAL or value}
 
@@ -128,33 +120,9 @@ CATEGORIES = ("general", "character", "copyright", "artist", "meta")
 _PLAIN = (
     "score", "fav_count", "rating", "image_width", "image_height", "file_ext", "md5", "file_path", "source",
 )  # fmt: skip
-_OPTIONAL = frozenset({"quality", "texts", "register", "synthetic", "file_path"})
-
-
-def _records(file: Path) -> Iterator[tuple[str, object]]:
-    if file.suffix != ".json":
-        for number, line in enumerate(_text(file).split("\n"), 1):
-            if line.strip():
-                yield f"{file} line {number}", _decode(line, f"{file} line {number}")
-        return
-    content = _decode(_text(file), str(file))
-    for record in content if isinstance(content, list) else [content]:
-        sidecar = isinstance(record, Mapping) and "danbooru" in record
-        yield str(file), record["danbooru"] if sidecar else record
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not UTF-8 text at byte {error.start}: save it as UTF-8") from error
-
-
-def _decode(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{where}: not JSON ({error.msg} at column {error.colno})") from error
+_OPTIONAL = frozenset(
+    {"quality", "texts", "register", "synthetic", "file_path", "shard", "shard_offset", "shard_bytes"}
+)
 
 
 @dataclass(frozen=True)
@@ -183,7 +151,7 @@ class _Fields:
         if name not in self.record:
             raise UserError(f"{self.where}: field {name!r} is missing")
         value = self.record[name]
-        if not isinstance(value, kind) or isinstance(value, bool):
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise UserError(f"{self.where}: field {name!r} must be {kind.__name__}, found {value!r}")
         return value
 
@@ -230,7 +198,7 @@ class _Fields:
 
     def relative_path(self, name: str) -> str:
         """Empty when the record has none; never a way out of the data set's folder."""
-        if name not in self.record:
+        if not self.record.get(name):
             return ""
         path = PurePosixPath(self.text(name))
         if path.is_absolute() or ".." in path.parts:

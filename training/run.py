@@ -24,9 +24,10 @@ from training.checkpoint import (
     write_json,
 )
 from training.config import Preset, to_mapping
-from training.data import Batch, batch_of, choose_posts, load_pool, read_manifest, shares_of
+from training.data import Batch, batch_of, choose_posts, load_pool, shares_of
 from training.engine import LossNotFinite, StepResult, Trainer
 from training.errors import UserError
+from training.folder import read_manifest
 from training.hooks import ArenaHook, Progress
 
 REPORT_SECONDS = 5.0

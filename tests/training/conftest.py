@@ -14,7 +14,7 @@ from training.data import choose_posts
 from training.dataset.plan import Plan
 from training.dataset.writer import write_dataset
 from training.modules import build_vae
-from training.posts import read_posts
+from training.sources import read_posts
 from training.start import write_start
 
 SMALL = Architecture(

@@ -15,7 +15,8 @@ from generation.tags import spaced, year_word
 from training.caption_config import PAPER_LEVELS, TINY, CaptionConfig
 from training.captions import caption, prompt_text
 from training.config import from_mapping, to_mapping
-from training.posts import Post, read_posts
+from training.posts import Post
+from training.sources import read_posts
 
 REAL_POST = Path(__file__).parents[1] / "data" / "danbooru_post.json"
 EVERYTHING = CaptionConfig(tag_dropout=0, uncond_rate=0, shuffle=False)
@@ -265,7 +266,7 @@ def test_worker_processes_make_the_same_captions(method):
 
 def test_captions_do_not_depend_on_the_hash_seed():
     code = (
-        "from pathlib import Path; from training.posts import read_posts;"
+        "from pathlib import Path; from training.sources import read_posts;"
         "from training.caption_config import CaptionConfig; from training.captions import caption;"
         f"[post] = read_posts(Path({str(REAL_POST)!r}));"
         "print([caption(post, CaptionConfig(tag_dropout=.5, protected=frozenset({'solo', 'ring', 'mask'})), 0, e)"

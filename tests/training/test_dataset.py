@@ -14,7 +14,7 @@ from training.dataset.characters import CHARACTERS
 from training.dataset.plan import Plan, make_post
 from training.dataset.writer import write_dataset
 from training.errors import UserError
-from training.posts import read_posts
+from training.sources import read_posts
 
 PLAN = Plan(seed=3, images=60, named=1)
 ROOT = Path(__file__).parents[2]

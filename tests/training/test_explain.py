@@ -10,7 +10,7 @@ from training.captions import caption
 from training.cli import main
 from training.config import caption_names, load_captions
 from training.explain import explain
-from training.posts import read_posts
+from training.sources import read_posts
 
 
 @pytest.mark.parametrize("name", ["v0.1", "v1.0", "v1.1", "v2.0", "named-adventurers"])

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from training.errors import UserError
-from training.posts import parse_post, read_posts
+from training.posts import parse_post
+from training.sources import read_posts
 
 REAL_POST = Path(__file__).parents[1] / "data" / "danbooru_post.json"
 

@@ -1,0 +1,63 @@
+"""Counts of a set of posts that can be added up part by part: what the report shows before and after."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from generation.tags import RATINGS
+from training.posts import CATEGORIES, Post
+from training.repair import persons
+
+NONE = "none"
+
+
+@dataclass
+class Census:
+    """Numbers of posts by content rating, year, quality, persons, and so on; tags by category."""
+
+    posts: int = 0
+    synthetic: int = 0
+    ratings: Counter[str] = field(default_factory=Counter)
+    years: Counter[str] = field(default_factory=Counter)
+    qualities: Counter[str] = field(default_factory=Counter)
+    persons: Counter[str] = field(default_factory=Counter)
+    sizes: Counter[str] = field(default_factory=Counter)
+    tag_counts: Counter[str] = field(default_factory=Counter)
+    general: Counter[str] = field(default_factory=Counter)
+    character: Counter[str] = field(default_factory=Counter)
+    copyright: Counter[str] = field(default_factory=Counter)
+    artist: Counter[str] = field(default_factory=Counter)
+    meta: Counter[str] = field(default_factory=Counter)
+
+    def add(self, post: Post) -> None:
+        """Count one post."""
+        self.posts += 1
+        self.synthetic += post.synthetic
+        self.ratings[RATINGS.get(post.rating, NONE)] += 1
+        self.years[str(post.created_at.year) if post.created_at else NONE] += 1
+        self.qualities[post.quality or NONE] += 1
+        self.persons[persons(post)] += 1
+        self.sizes[f"{post.image_width}x{post.image_height}"] += 1
+        self.tag_counts[str(len(post.general))] += 1
+        for category in CATEGORIES:
+            getattr(self, category).update(getattr(post, category))
+
+    def merge(self, other: Mapping[str, Any]) -> None:
+        """Add the counts of another census, as `to_mapping` gives them."""
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Counter):
+                value.update(other[item.name])
+            else:
+                setattr(self, item.name, value + other[item.name])
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The counts as plain JSON values."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    def tags(self) -> Counter[str]:
+        """All tags, whatever their category."""
+        return sum((getattr(self, category) for category in CATEGORIES), Counter())

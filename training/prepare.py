@@ -1,0 +1,177 @@
+"""A prepared data set out of a source of posts: two passes over its parts, in processes, resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from generation.canonical import canonical_sha256
+from training.config import to_mapping
+from training.errors import UserError
+from training.folder import MANIFEST, read_manifest
+from training.intake import Images, take_in
+from training.prepare_config import PrepareConfig
+from training.prepare_part import MEANINGS, write_part
+from training.prune import load_scorer
+from training.scan import Job, rank_all, scan_part
+from training.sources import PLAN, Part, parquet, parts_of
+from training.vocabulary import read_vocabulary
+
+SCHEMA = 1
+CARRIED = ("styles", "synthetic_fields", "note")  # what a source's own manifest says and a prepared set says, too
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is prepared, how, and where to; ``records`` is ``jsonl`` or ``parquet``."""
+
+    source: Path
+    out: Path
+    images: Path
+    config: PrepareConfig
+    records: str = "jsonl"
+
+    def settings(self, parts: Sequence[Part]) -> dict[str, Any]:
+        """What decides the set's content, the places of the source's ``parts`` among it."""
+        return {
+            "schema": SCHEMA,
+            "source": str(self.source),
+            "source_parts_sha256": canonical_sha256([repr(part) for part in parts]),
+            "images": os.path.relpath(self.images, self.out),
+            "records": self.records,
+            "prepare": to_mapping(self.config),
+        }
+
+
+def prepare(plan: Preparation, *, command: str, workers: int = 1) -> dict[str, Any]:
+    """Prepare the set, or go on with it where it was interrupted; returns its manifest.
+
+    Raises:
+        UserError: the source cannot be read, ``out`` holds something else or other settings, a problem where the
+            config says to stop, or the disk refuses.
+    """
+    manifest = plan.out / MANIFEST
+    try:
+        parts = parts_of(plan.source)
+        settings = plan.settings(parts)
+        _claim(plan, settings)
+        if manifest.is_file():
+            return read_manifest(plan.out)
+        jobs = _jobs(plan, parts)
+        for job in jobs[:1]:
+            job.scanned.parent.mkdir(parents=True, exist_ok=True)
+        posts = sum(_each(scan_part, jobs, workers, "reading posts"))
+        if not posts:
+            raise UserError(f"{plan.source} has no usable post; the first problem: {_first_problem(jobs)}")
+        _write_json(plan.out / MEANINGS, rank_all(jobs, plan.config))
+        _each(partial(write_part, records=plan.records), jobs, workers, "writing parts")
+        values = _manifest(plan, jobs, settings, command)
+        _write_json(manifest, values)
+        shutil.rmtree(plan.out / "scan", ignore_errors=True)
+    except OSError as error:
+        raise UserError(f"cannot write {plan.out}: {error}; free some space and run the same command again") from error
+    return values
+
+
+def _claim(plan: Preparation, settings: dict[str, Any]) -> None:
+    """Make the folder, or check that it holds this very preparation."""
+    path = plan.out / PLAN
+    if path.is_file():
+        found = json.loads(path.read_text("utf-8"))
+        differing = [name for name in settings if found.get(name) != settings[name]]
+        if differing:
+            raise UserError(
+                f"{plan.out} was prepared with other settings or another source ({', '.join(differing)} differ): "
+                "give the same ones to go on with it, or another --out"
+            )
+        return
+    if plan.out.exists() and any(plan.out.iterdir()):
+        raise UserError(f"{plan.out} exists and is not a prepared data set: choose another --out")
+    _check_tools(plan)
+    plan.out.mkdir(parents=True, exist_ok=True)
+    _write_json(path, settings)
+
+
+def _check_tools(plan: Preparation) -> None:
+    """Fail before any work: vocabulary, scores and Parquet must be there."""
+    problems: list[str] = []
+    if plan.config.vocabulary:
+        read_vocabulary(Path(plan.config.vocabulary), problems.append)
+    if problems and plan.config.on_problem == "stop":
+        raise UserError(problems[0])
+    for rule in plan.config.prune.scores:
+        load_scorer(rule)
+    if plan.records == "parquet":
+        parquet()
+    plan.out.mkdir(parents=True, exist_ok=True)
+    lines = (json.dumps({"post": 0, "where": plan.config.vocabulary, "problem": text}) for text in problems)
+    (plan.out / "vocabulary-problems.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+
+def _jobs(plan: Preparation, parts: Sequence[Part]) -> list[Job]:
+    images = Images(plan.images, plan.config.image_pattern)
+    return [Job(number, part, plan.out, images, plan.config) for number, part in enumerate(parts)]
+
+
+def _each(work: Callable[[Job], int], jobs: Sequence[Job], workers: int, title: str) -> list[int]:
+    """``work`` of every job, in order; with a bar. Processes are spawned, as forking a threaded program may hang."""
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TextColumn("parts"), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as progress:
+        if workers <= 1 or len(jobs) <= 1:
+            return [work(job) for job in progress.track(jobs)]
+        with multiprocessing.get_context("spawn").Pool(
+            min(workers, len(jobs)), signal.signal, (signal.SIGINT, signal.SIG_IGN)
+        ) as pool:
+            return list(progress.track(pool.imap(work, jobs), total=len(jobs)))
+
+
+def _first_problem(jobs: Sequence[Job]) -> str:
+    found = (f"{one.where}: {one.problems[0]}" for job in jobs for one in take_in(job.part, None, job.images))
+    return next(found, "it is empty")
+
+
+def _manifest(plan: Preparation, jobs: Sequence[Job], settings: dict[str, Any], command: str) -> dict[str, Any]:
+    """Settings, counts and hashes; and what the source's own manifest says of licence and synthetic fields."""
+    posts, removed = 0, 0
+    hashes = {name: hashlib.sha256() for name in ("posts_sha256", "images_sha256")}
+    for job in jobs:
+        counts = json.loads((plan.out / "parts" / f"{job.number:05d}" / "counts.json").read_text("utf-8"))
+        posts += counts["after"]["posts"]
+        removed += sum(counts["reasons"].values())
+        for name, digest in hashes.items():
+            digest.update(counts[name].encode())
+    source = plan.source / MANIFEST
+    found = json.loads(source.read_text("utf-8")) if source.is_file() else {}
+    if not posts:
+        raise UserError(f"no post of {plan.source} is left: see {plan.out}/parts/*/removed.jsonl for the reasons")
+    if (plan.source / "characters.json").is_file():
+        shutil.copyfile(plan.source / "characters.json", plan.out / "characters.json")
+    return {
+        **settings,
+        "settings_sha256": canonical_sha256(settings),
+        "posts": posts,
+        "removed": removed,
+        "parts": len(jobs),
+        **{name: digest.hexdigest() for name, digest in hashes.items()},
+        "seed": plan.config.seed,
+        "styles": [],
+        **{name: found[name] for name in CARRIED if name in found},
+        "command": command,
+    }
+
+
+def _write_json(path: Path, value: Any) -> None:
+    partial_path = path.with_name(f"{path.name}.partial")
+    partial_path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    os.replace(partial_path, path)
