@@ -172,31 +172,33 @@ def fit_many(duels: Duels, counts: Floats) -> Floats:
 def _step(duels: Duels, counted: Counted, estimate: Floats, inverse: Floats | None) -> Floats:
     """(p, R) the steps of R resamples: by the inverse information (p, p) given for all, or by their own."""
     if inverse is not None:
-        return np.asarray(inverse @ _outcomes(duels, counted, estimate)[0])
+        return np.asarray(inverse @ _gradient(duels, counted, *_weights(duels, estimate)))
     gradient, information = _derivatives(duels, counted, estimate)
     return np.asarray(np.linalg.solve(information, gradient.T[..., None])[..., 0].T)
 
 
-def _outcomes(duels: Duels, counted: Counted, estimate: Floats) -> tuple[Floats, Floats, Floats]:
-    """The gradient (p, R), and for the frames (C, R) the expected lead and the share of draws."""
-    half = duels.sides @ (estimate / 2.0)
-    if not duels.ties.any():
-        lead, drawn = np.tanh(half) / 2.0, np.zeros_like(half)
-        return np.asarray(duels.sides.T @ (counted.lead - counted.total * lead)), lead, drawn
-    up = np.exp(half)
+def _weights(duels: Duels, estimate: Floats) -> tuple[Floats, Floats, Floats]:
+    """(C, R) each: half of what left weighs more than right, the weight of a draw, the inverse of all three weights."""
+    up = np.exp(duels.sides @ (estimate / 2.0))
     down, level = 1.0 / up, duels.tie @ np.exp(estimate)
-    weight = up + down + level
-    lead, drawn = (up - down) / (2.0 * weight), level / weight
-    gradient = duels.sides.T @ (counted.lead - counted.total * lead)
-    gradient += duels.tie.T @ ((counted.drawn - counted.total * drawn) * duels.ties)
-    return np.asarray(gradient), lead, drawn
+    return (up - down) / 2.0, level, 1.0 / (up + down + level)
+
+
+def _gradient(duels: Duels, counted: Counted, lead: Floats, level: Floats, share: Floats) -> Floats:
+    """(p, R): what was counted less what the weights expect."""
+    each = counted.total * share
+    gradient = duels.sides.T @ (counted.lead - each * lead)
+    if duels.ties.any():
+        gradient += duels.tie.T @ (counted.drawn - each * level)
+    return np.asarray(gradient)
 
 
 def _derivatives(duels: Duels, counted: Counted, estimate: Floats) -> tuple[Floats, Floats]:
     """(p, R) the gradients and (R, p, p) the information of R resamples, complete in the directions of no say."""
     n, (p, resamples) = duels.contestants, estimate.shape
-    gradient, lead, drawn = _outcomes(duels, counted, estimate)
-    total = counted.total
+    weights = _weights(duels, estimate)
+    gradient = _gradient(duels, counted, *weights)
+    lead, drawn, total = weights[0] * weights[2], weights[1] * weights[2], counted.total
     sides, across, tie = duels.squares
     information = sides @ (total * ((1.0 - drawn) / 4.0 - lead**2))
     information -= across @ (total * lead * drawn)
