@@ -40,7 +40,7 @@ def _rows(info: CheckpointInfo, manifest: dict[str, object]) -> tuple[Contestant
     """The run's row is locked, so that of several requests with one epoch the first makes it and the others find it."""
     with transaction.atomic():
         made, _ = Run.objects.get_or_create(name=info.run, defaults={"preset": info.preset})
-        run = Run.objects.select_for_update().get(pk=made.pk)
+        run = Run.objects.select_for_update(no_key=True).get(pk=made.pk)
         checkpoint = _checkpoint(run, info, manifest)
         return Contestant.objects.get_or_create(
             checkpoint=checkpoint, recipe_sha256=info.recipe.sha256, defaults={"recipe": info.recipe.to_dict()}

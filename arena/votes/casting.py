@@ -177,9 +177,12 @@ def next_number() -> int:
 
 
 def check_welcome(voter: Voter) -> None:
-    """Raises RevokedVoter for a voter whose votes were taken off the boards for good."""
-    if voter.revoked_at:
-        reason = voter.revoked_reason or _("misuse")
+    """Raises RevokedVoter for a voter whose votes, here or elsewhere in the account, were taken off for good."""
+    revoked = voter if voter.revoked_at else None
+    if voter.user_id and not revoked:
+        revoked = Voter.objects.filter(user=voter.user_id, revoked_at__isnull=False).first()
+    if revoked:
+        reason = revoked.revoked_reason or _("misuse")
         raise RevokedVoter(_("The votes from this browser were taken off the boards: %(reason)s") % {"reason": reason})
 
 
