@@ -89,6 +89,42 @@ class Votes:
             )
 
 
+def by_appearance(votes: Votes) -> Votes:
+    """The same votes with all names but the polls' numbered in the order in which the counted votes show them first.
+
+    What is computed by code, in sums and random draws, then has the same bits whatever the names are; polls are in the
+    order of their names. Names that no counted vote shows come last. `contestants` is then no longer sorted.
+    """
+    counted = votes.take(votes.counted)
+    polls, poll = _recoded(votes.polls, votes.poll, sorted(votes.polls))
+    columns: dict[str, tuple[tuple[str, ...], NDArray[np.int32]]] = {}
+    for many, one in (("contestants", "seats"), ("prompts", "prompt"), ("voters", "voter")):
+        names: tuple[str, ...] = getattr(votes, many)
+        shown, first = np.unique(getattr(counted, one), return_index=True)
+        order = [names[code] for code in shown[np.argsort(first)] if code >= 0]
+        columns[many] = _recoded(names, getattr(votes, one), [*order, *sorted(set(names) - set(order))])
+    return replace(
+        votes,
+        contestants=columns["contestants"][0],
+        seats=columns["contestants"][1],
+        prompts=columns["prompts"][0],
+        prompt=columns["prompts"][1],
+        voters=columns["voters"][0],
+        voter=columns["voters"][1],
+        polls=polls,
+        poll=poll,
+    )
+
+
+def _recoded(
+    names: tuple[str, ...], codes: NDArray[np.int32], order: list[str]
+) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """The names in this order, and the codes that go with it."""
+    place = {name: at for at, name in enumerate(order)}
+    table = np.array([*(place[name] for name in names), NOBODY], dtype=np.int32)
+    return tuple(order), table[codes]
+
+
 def votes_of(games: Sequence[Game]) -> Votes:
     """The games as arrays, in their order."""
     contestants, seated = _coded([seat for game in games for seat in game.seats])

@@ -13,11 +13,13 @@ from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.utils import timezone
 
 from arena.api.models import Scope
+from arena.api.openapi import CONTENT_TYPES
 from arena.api.requests import ProblemError, needs
 from arena.gallery.finding import UnknownCheckpointError, find_contestant
 from arena.leaderboard.comparing import Comparing, compare_pair, compare_with, epochs_of
 from arena.leaderboard.cuts import UnknownBoardError
 from arena.leaderboard.exporting import KEY_BYTES, Export, ExportError, begin, card, stream
+from arena.leaderboard.external import external_board
 from arena.leaderboard.log import ReplayError, Slice
 from arena.leaderboard.table import board, slice_of
 from arena.leaderboard.tasks import catch_up
@@ -26,11 +28,6 @@ from rating.writing import FORMATS
 
 # A request folds for so long at most; a worker does the rest, and `behind` says how much that is.
 SECONDS = 1.0
-CONTENT_TYPES = {
-    "csv": "text/csv; charset=utf-8",
-    "jsonl": "application/jsonl",
-    "parquet": "application/vnd.apache.parquet",
-}
 
 
 @needs(Scope.READ)
@@ -39,6 +36,9 @@ def leaderboard(request: HttpRequest) -> JsonResponse:
     asked = request.GET
     as_of = _moment(request)
     with _refusals():
+        if "board" in asked:
+            found = external_board(asked["board"], asked.get("metric", "trueskill"), asked.get("poll") or None)
+            return JsonResponse(found.as_json())
         found = board(
             asked.get("metric", "trueskill"),
             asked.get("poll") or None,

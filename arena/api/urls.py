@@ -15,5 +15,6 @@ urlpatterns = [
     path("comparisons", methods(GET=board_views.comparisons), name="api-comparisons"),
     path("votes", methods(GET=board_views.votes), name="api-votes"),
     path("votes/card", methods(GET=board_views.votes_card), name="api-votes-card"),
+    path("openapi.json", methods(GET=views.openapi), name="api-openapi"),
     path("health", methods(GET=views.health), name="api-health"),
 ]

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from arena.api import progress
 from arena.api.models import Scope
+from arena.api.openapi import document
 from arena.api.requests import ProblemError, json_object, needs
 from arena.evaluations.models import EvaluationRun, Worker
 from arena.evaluations.running import cancel, start, unfinished
@@ -145,3 +146,8 @@ def health(request: HttpRequest) -> JsonResponse:
         }
         return JsonResponse(body, status=HTTPStatus.SERVICE_UNAVAILABLE)
     return JsonResponse({"status": "ok", "database": "ok", "workers": workers, "unfinished_evaluations": waiting})
+
+
+def openapi(request: HttpRequest) -> JsonResponse:
+    """What this API is, for programs (OpenAPI 3.1)."""
+    return JsonResponse(document(request.build_absolute_uri("/").rstrip("/")))

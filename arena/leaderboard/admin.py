@@ -4,7 +4,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from arena.leaderboard.models import RatingRun, Standing
+from arena.leaderboard.models import ExternalBoard, RatingRun, Standing
 from arena.leaderboard.replay import rebuild
 
 
@@ -70,3 +70,15 @@ class StandingAdmin(ReadOnlyAdmin):
     )
     list_filter = ("rating_run",)
     list_select_related = ("rating_run", "contestant__checkpoint")
+
+
+@admin.register(ExternalBoard)
+class ExternalBoardAdmin(ReadOnlyAdmin):
+    """Imported votes: to look at, and to take away again."""
+
+    list_display = ("name", "source", "file_name", "votes", "created_at")
+    fields = ("name", "source", "file_name", "file_sha256", "votes", "created_at")
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """As for any other row."""
+        return bool(request.user.has_perm("leaderboard.delete_externalboard"))

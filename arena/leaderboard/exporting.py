@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from itertools import count
 from typing import Any
 
 from django.conf import settings
@@ -87,23 +86,13 @@ def begin(poll: str | None, population: str, *, key: bytes, now: datetime) -> Ex
 
 
 def contestant_names() -> dict[int, str]:
-    """A name for each contestant that a vote file can hold, its own; beginnings of hashes tell equal ones apart."""
-    found = Contestant.objects.order_by("pk").values_list(
-        "pk", "checkpoint__name", "checkpoint__sha256", "recipe_sha256"
-    )
-    plain = {pk: (name.replace("|", "/").strip(), sha, recipe) for pk, name, sha, recipe in found}
-    names: dict[int, str] = {}
-    taken: set[str] = set()
-    for pk, (name, sha, recipe) in plain.items():
-        forms = (name or sha[:12], f"{name} {sha[:12]}".strip(), f"{name} {sha[:12]}/{recipe[:8]}".strip())
-        numbered = (f"{forms[-1]} {number}" for number in count(2))
-        alone = sum(other == name for other, _, _ in plain.values()) == 1
-        candidates = forms if alone else forms[1:]
-        names[pk] = next((form for form in candidates if form not in taken), "") or next(
-            form for form in numbered if form not in taken
-        )
-        taken.add(names[pk])
-    return names
+    """A name for each contestant that a vote file can hold: its number in the arena, and its checkpoint's name.
+
+    Each is its own and stays the same in every export. They sort as the numbers' texts do, so that whatever goes by the
+    order of names, such as the last bits of a tie, comes out alike.
+    """
+    found = Contestant.objects.order_by("pk").values_list("pk", "checkpoint__name")
+    return {pk: f"{pk} {name.replace('|', '/')}".strip() for pk, name in found}
 
 
 def stream(export: Export, form: str) -> Iterator[bytes]:

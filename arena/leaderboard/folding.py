@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from arena.leaderboard.archive import POLLS
 from arena.leaderboard.log import Portion, ReplayError, Slice, chained_hash, counted_votes, excluded_hash
 from arena.leaderboard.models import RatingRun, Standing
 from rating.errors import RatingError
@@ -127,8 +126,8 @@ def sides(before: dict[str, list[int]], votes: Votes) -> dict[str, list[int]]:
         chosen = alone & (votes.poll == code)
         width = int((votes.seats[chosen] >= 0).sum(axis=1).max())
         found = first[chosen][:, :width].sum(axis=0).tolist()
-        known = after.get(POLLS[code], [0] * width)
-        after[POLLS[code]] = [one + other for one, other in zip(known, found, strict=True)]
+        known = after.get(votes.polls[code], [0] * width)
+        after[votes.polls[code]] = [one + other for one, other in zip(known, found, strict=True)]
     return dict(sorted(after.items()))
 
 

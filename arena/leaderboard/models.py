@@ -81,3 +81,23 @@ class Standing(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rank or '-'}. {self.contestant}"
+
+
+class ExternalBoard(models.Model):
+    """Votes from elsewhere under a name, kept apart from the arena's own log and boards."""
+
+    name = models.SlugField(max_length=100, unique=True)
+    source = models.CharField(max_length=300, blank=True, help_text="Where the votes come from, and their licence.")
+    file_name = models.CharField(max_length=300)
+    file_sha256 = models.CharField(max_length=64)
+    votes = models.PositiveBigIntegerField(help_text="All lines, those that rate nobody included.")
+    names = models.JSONField(help_text="Contestants and polls, in the order of their codes.")
+    data = models.BinaryField(help_text="The votes as arrays (arena.leaderboard.external).")
+    runs = models.JSONField(default=dict, help_text="What was computed of them, by metric and poll.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name

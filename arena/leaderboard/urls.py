@@ -7,6 +7,9 @@ from arena.leaderboard import views
 app_name = "leaderboard"
 urlpatterns: list[URLPattern] = [
     path("boards/", views.boards, name="boards"),
+    path("boards/external/<slug:name>/", views.external, name="external"),
+    path("boards/external/<slug:name>/<str:metric>/", views.external, name="external"),
+    path("boards/external/<slug:name>/<str:metric>/<path:kind>/", views.external, name="external"),
     path("boards/<str:metric>/", views.one_board, name="board"),
     path("boards/<str:metric>/<str:kind>/", views.one_board, name="board"),
 ]

@@ -11,7 +11,9 @@ from django.views.decorators.http import require_safe
 
 from arena.leaderboard.cuts import UnknownBoardError, known_cuts
 from arena.leaderboard.drawing import chart
+from arena.leaderboard.external import external_board, find_external
 from arena.leaderboard.log import ReplayError
+from arena.leaderboard.models import ExternalBoard
 from arena.leaderboard.printing import WHOLE
 from arena.leaderboard.table import METRICS, Board, board
 from arena.leaderboard.tasks import catch_up
@@ -59,6 +61,25 @@ def one_board(request: HttpRequest, metric: str, kind: str | None = None) -> Htt
     return render(request, "leaderboard/board.html", {**_context(found), **_tabs(found)})
 
 
+@require_safe
+@never_cache
+def external(request: HttpRequest, name: str, metric: str = "trueskill", kind: str | None = None) -> HttpResponse:
+    """A board of imported votes; 404 for names that do not exist."""
+    try:
+        kept, found = find_external(name), external_board(name, metric, kind)
+    except UnknownBoardError as error:
+        return render(request, "leaderboard/refused.html", {"section": "boards", "error": error}, status=404)
+    polls = kept.names["polls"]
+    context = {
+        "section": "boards",
+        "board": kept,
+        "title": TITLES.get(metric, metric),
+        "metrics": [(one, TITLES.get(one, one)) for one in METRICS],
+        "kinds": [(None, _("All polls")), *((poll, poll) for poll in polls)] if len(polls) > 1 else [],
+    }
+    return render(request, "leaderboard/external.html", {**_context(found), **context, "polls": {p: p for p in polls}})
+
+
 def _context(found: Board) -> dict[str, object]:
     head = found.head
     return {
@@ -79,6 +100,7 @@ def _tabs(found: Board) -> dict[str, object]:
     kept = chosen | ({"slice": head.cut} if head.cut else {})
     return {
         "section": "boards",
+        "externals": list(ExternalBoard.objects.values_list("name", flat=True)),
         "title": TITLES.get(head.metric, head.metric),
         "metrics": [(metric, TITLES.get(metric, metric)) for metric in METRICS],
         "kinds": [(None, _("All polls")), *Poll.Kind.choices],

@@ -51,7 +51,8 @@ def test_every_form_holds_the_counted_votes_in_their_order(log, tmp_path: Path, 
     assert list(votes.ids) == ["1", "2", "3", "5", "7", "8"]
     assert [votes.polls[code] for code in votes.poll] == ["duel", "fixed", "ffa", "duel", "ffa", "fixed"]
     shown = [[votes.contestants[code] for code in row if code >= 0] for row in votes.seats.tolist()]
-    assert shown[2] == ["run epoch 3", "run epoch 1", "base epoch 0", "run epoch 2"]
+    assert shown[2] == [name(log, one) for one in ("run:3", "run:1", "base", "run:2")]
+    assert shown[2][0].endswith(" run epoch 3")
     assert votes.ranks[2].tolist() == [1, 0, 2, 1]
     assert (list(votes.extra), set(votes.extra["rule"])) == (["seed", "rule"], {"test"})
     stored = Vote.objects.filter(exclusion=None, ticket__voter__population="people").order_by("number")
@@ -114,20 +115,26 @@ def _hmac_sha256(key: bytes, message: bytes) -> str:
 def test_names_are_unique_and_hold_no_sign_of_the_file(log, tmp_path: Path) -> None:
     log.vote("duel", "one two", "1")
     log.vote("duel", "three four", "2")
-    for contestant, name in zip(Contestant.objects.order_by("pk"), ["same", "same", " a|b ", "a/b"], strict=True):
+    contestants = list(Contestant.objects.order_by("pk"))
+    for contestant, name in zip(contestants, ["same", "same", " a|b ", "a/b"], strict=True):
         contestant.checkpoint.name = name
         contestant.checkpoint.save()
-    names = list(contestant_names().values())
-    shas = [one.checkpoint.sha256[:12] for one in Contestant.objects.order_by("pk")]
-    assert names == [f"same {shas[0]}", f"same {shas[1]}", f"a/b {shas[2]}", f"a/b {shas[3]}"]
+    one, two, three, four = (contestant.pk for contestant in contestants)
+    names = [f"{one} same", f"{two} same", f"{three}  a/b", f"{four} a/b"]
+    assert list(contestant_names().values()) == names
     assert exported(tmp_path).contestants == tuple(sorted(names))
 
 
-def test_two_recipes_of_one_checkpoint_are_two_names(log) -> None:
-    one = log.contestant("run:1")
-    Contestant.objects.create(checkpoint=one.checkpoint, recipe=one.recipe, recipe_sha256="f" * 64)
-    sha12 = one.checkpoint.sha256[:12]
-    assert list(contestant_names().values()) == [f"run epoch 1 {sha12}", f"run epoch 1 {sha12}/ffffffff"]
+def test_names_sort_as_the_arenas_keys_do(log) -> None:
+    for number in range(12):
+        log.contestant(f"{'zyx'[number % 3]}:{number}")
+    names = contestant_names()
+    assert sorted(names, key=str) == [pk for pk, _ in sorted(names.items(), key=lambda pair: pair[1])]
+
+
+def name(log, contestant: str) -> str:
+    """What an export calls a contestant of the log."""
+    return contestant_names()[log.contestants[contestant].pk]
 
 
 def test_only_one_portion_is_read_before_it_is_sent(log, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +179,7 @@ def test_the_card_counts_and_says_who_the_contestants_are(log, settings) -> None
     assert told["outcomes"] == {"compared": 4, "bad": 1, "skip": 1}
     assert told["polls"] == {"duel": 2, "fixed": 2, "ffa": 2}
     assert told["left_out"] == {"excluded": 1, "unverified": 1}
-    assert [one["name"] for one in told["contestants"]] == ["run epoch 1", "run epoch 2", "run epoch 3", "base epoch 0"]
+    assert [one["name"] for one in told["contestants"]] == list(contestant_names().values())
     assert told["contestants"][0]["checkpoint_sha256"] == log.contestants["run:1"].checkpoint.sha256
     assert list(told["columns"]) == list(NAMES)
     assert NAMES[: len(COLUMNS)] == COLUMNS
@@ -192,7 +199,7 @@ def test_the_card_as_a_page_has_the_same_facts_in_its_head(log) -> None:
     head = page.split("---\n")[1].strip().splitlines()
     assert {line.split(": ", 1)[0]: json.loads(line.split(": ", 1)[1]) for line in head} == told
     assert "6 blind votes by 1 people on images of 4 contestants" in page
-    assert "| run epoch 1 | run | 1 | `" in page
+    assert f"| {name(log, 'run:1')} | run | 1 | `" in page
     assert "2>1=4>3" in page
 
 
@@ -212,7 +219,12 @@ def test_csv_is_plain_csv(log, tmp_path: Path) -> None:
     exported(tmp_path)
     with (tmp_path / "votes.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
-    assert (row["vote"], row["poll"], row["seats"], row["outcome"]) == ("1", "duel", "a epoch 0|b epoch 0", "1")
+    assert (row["vote"], row["poll"], row["seats"], row["outcome"]) == (
+        "1",
+        "duel",
+        f"{name(log, 'a')}|{name(log, 'b')}",
+        "1",
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from arena.leaderboard.cuts import CUTS, UnknownBoardError
+from arena.leaderboard.external import external_board
 from arena.leaderboard.log import ReplayError
 from arena.leaderboard.printing import PRINTED
 from arena.leaderboard.replay import log_length, rebuild
 from arena.leaderboard.table import METRICS, Board, board
+from rating.errors import RatingError
 
 
 class Command(BaseCommand):
@@ -29,6 +31,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--slice", default="", help=f"only the votes of a slice: {', '.join(f'{c}=…' for c in CUTS)}"
         )
+        parser.add_argument("--board", metavar="NAME", help="an external board (`manage.py import_votes`)")
         parser.add_argument("--as-of", metavar="T", help="count the votes until then, such as 2026-01-31T12:00 (UTC)")
         parser.add_argument("--format", default="table", choices=sorted(PRINTED))
         parser.add_argument("--rebuild", action="store_true", help="replay the whole vote log first")
@@ -38,8 +41,12 @@ class Command(BaseCommand):
         names = options["metric"], options["poll"], options["population"]
         as_of = moment(options["as_of"])
         try:
-            found = self._made(names, options["slice"], as_of, rebuilt=options["rebuild"])
-        except (UnknownBoardError, ReplayError) as error:
+            if options["board"] is not None:
+                refuse_options_of_the_log(options)
+                found = external_board(options["board"], options["metric"], options["poll"])
+            else:
+                found = self._made(names, options["slice"], as_of, rebuilt=options["rebuild"])
+        except (UnknownBoardError, ReplayError, RatingError) as error:
             raise CommandError(str(error)) from error
         if options["format"] in {"csv", "json"} and found.head.message:
             self.stderr.write(found.head.message)
@@ -57,6 +64,13 @@ class Command(BaseCommand):
                 board(*names, cut=cut, seconds=0.0)
                 rebuild(names[0], names[1] or "", names[2], cut, progress=progress)
             return board(*names, cut=cut, as_of=as_of, progress=progress)
+
+
+def refuse_options_of_the_log(options: dict[str, Any]) -> None:
+    """An external board has neither populations nor slices nor a history. Raises CommandError."""
+    for name, default in (("population", "people"), ("slice", ""), ("as_of", None), ("rebuild", False)):
+        if options[name] != default:
+            raise CommandError(f"--{name.replace('_', '-')} is of the arena's own boards; leave it out with --board")
 
 
 def moment(text: str | None) -> datetime | None:
