@@ -131,12 +131,13 @@ class PartWork:
         path = self.job.images.path(vars(post))
         try:
             data = path.read_bytes()
+        except OSError as error:
+            return post, Removal("missing file", f"{path} cannot be read: {error.strerror or error}")
+        try:
             removal = self._by_header(post, data) or self._by_scores(post, data)
             if removal is not None:
                 return post, removal
             image = prepare_image(data, post.id, self._resize, self.job.config.seed)
-        except OSError as error:
-            return post, Removal("missing file", f"{path} cannot be read: {error.strerror or error}")
         except BadImage as error:
             return post, Removal("unreadable", f"{path} {error}")
         self._resized += image.data is not data

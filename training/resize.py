@@ -94,9 +94,10 @@ def shrink(image: Image.Image, target: tuple[int, int], mix: str = "two_step", c
 
 
 def image_size(data: bytes) -> tuple[int, int]:
-    """Width and height as shown (EXIF orientation applied) from the header alone. Raises BadImage."""
+    """Width and height as shown from the header alone, a JPEG's or WebP's EXIF orientation applied. Raises BadImage."""
     with _opened(data) as image:
-        turned = image.getexif().get(0x0112, 1) >= 5
+        # To look for a PNG's orientation Pillow would decode all of it.
+        turned = image.format != "PNG" and image.getexif().get(0x0112, 1) >= 5
         return (image.height, image.width) if turned else image.size
 
 
