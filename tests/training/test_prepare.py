@@ -1,6 +1,7 @@
 """A source with every fault goes in; a prepared set, and a line for each thing left out, come out."""
 
 import dataclasses
+import hashlib
 import io
 import json
 import os
@@ -40,7 +41,7 @@ SMALL = PrepareConfig(
 
 def post(number, size=(32, 32), **changes):
     return dataclasses.replace(
-        POST, id=number, md5=f"{number:032x}", image_width=size[0], image_height=size[1], file_path=f"{number}.png",
+        POST, id=number, md5=hashlib.md5(b"%d" % number).hexdigest(), image_width=size[0], image_height=size[1], file_path=f"{number}.png",
         score=number, **changes,
     )  # fmt: skip
 
