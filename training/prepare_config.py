@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from training.buckets import BucketConfig
 from training.prune import PruneConfig
 from training.quality import QualityConfig
 from training.repair import RepairConfig
@@ -27,6 +28,7 @@ class PrepareConfig:
         write: ``records`` leaves images alone, ``check`` decodes each one, ``shards`` also writes them into tar files.
         shard_bytes: a tar file is closed when it is at least as large.
         seed: of the coin of ``resize.mix``.
+        buckets: sizes that the set is trained at; recorded and reported, nothing is cut here.
 
     Raises:
         ValueError: a value outside its range.
@@ -43,6 +45,7 @@ class PrepareConfig:
     resize: ResizeConfig = field(default_factory=ResizeConfig)
     quality: QualityConfig = field(default_factory=QualityConfig)
     repair: RepairConfig = field(default_factory=RepairConfig)
+    buckets: BucketConfig = field(default_factory=BucketConfig)
 
     def __post_init__(self) -> None:
         for name, choices in (("on_problem", ON_PROBLEM), ("same_file", SAME_FILE), ("write", WRITE)):

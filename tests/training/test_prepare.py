@@ -41,7 +41,8 @@ SMALL = PrepareConfig(
 
 def post(number, size=(32, 32), **changes):
     return dataclasses.replace(
-        POST, id=number, md5=hashlib.md5(b"%d" % number).hexdigest(), image_width=size[0], image_height=size[1], file_path=f"{number}.png",
+        POST, id=number, md5=hashlib.md5(b"%d" % number).hexdigest(),
+        image_width=size[0], image_height=size[1], file_path=f"{number}.png",
         score=number, **changes,
     )  # fmt: skip
 
