@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 ARGS ?=
 
-.PHONY: help install demo run worker test test-fast test-slow lint format bench soak docs figures base clean
+.PHONY: help install demo run worker test test-fast test-slow parity lint format bench soak docs figures base clean
 
 help:
 	@echo "make demo    install, open the arena on http://127.0.0.1:$(PORT)/, fine-tune in the background"
@@ -15,6 +15,7 @@ help:
 	@echo "make docs    check the pages              make base    train the demo's base from nothing (hours)"
 	@echo "make figures draw docs/usual-practice.md  make test-slow  the long simulations"
 	@echo "make soak    vote while web and worker are killed (minutes; PostgreSQL and Redis)"
+	@echo "make parity  character similarity against dghs-imgutils, in .venv-parity"
 
 # What a stamp stands for is installed; it is made again when the declared dependencies change.
 $(VENV)/.demo: pyproject.toml constraints.txt
@@ -51,6 +52,17 @@ test-fast: $(VENV)/.test
 
 test-slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow --timeout=3600 $(ARGS)
+
+# dghs-imgutils needs numpy below 2, which is not made for Python 3.13 and newer.
+.venv-parity/.installed: tests/parity/imgutils.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 13) and "dghs-imgutils needs Python 3.12 or older, this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 parity")'
+	@test -x .venv-parity/bin/python || $(PYTHON) -m venv .venv-parity
+	@echo "Installing dghs-imgutils into .venv-parity (some minutes, once)…"
+	@.venv-parity/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+parity: $(VENV)/.test .venv-parity/.installed
+	$(BIN)/python -m pytest -m parity tests/parity $(ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -41,7 +41,7 @@ class Features:
 def directions(vectors: Vectors) -> Vectors:
     """(n, dim) of length 1. Lengths are taken in double precision: squares of large features leave float32."""
     length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
-    return (vectors / length[:, None]).astype(np.float32)
+    return vectors / length.astype(np.float32)[:, None]
 
 
 def cosine_differences(a: Vectors, b: Vectors | None = None) -> NDArray[np.float32]:
