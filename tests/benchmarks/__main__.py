@@ -25,7 +25,9 @@ from tests.benchmarks.votes import roundtrip
 
 @dataclass(frozen=True)
 class Contest:
-    """Ours against a peer. The function `workers` of the module takes a folder and makes the two callables."""
+    """Ours against a peer. The function of the module (`workers`, or what stands behind a colon) takes a folder and
+    makes the two callables.
+    """
 
     name: str
     peer: str
@@ -37,6 +39,11 @@ class Contest:
 CONTESTS = (
     Contest("images: 8 in 12 steps", "diffusers' SDXL pipeline", "s", "render"),
     Contest("memory of the web process", "the limit of 150 MB", "MB", "web_memory", rounds=2),
+    Contest("ccip: embedding 48 images of 1024 x 1024", "dghs-imgutils 0.19", "s", "ccip.contests:embedding"),
+    Contest("ccip: 12 images by a net of 18 GFLOP", "dghs-imgutils 0.19", "s", "ccip.contests:large"),
+    Contest("ccip: 1000 x 1000 differences", "dghs-imgutils 0.19", "s", "ccip.contests:differences"),
+    Contest("ccip: 1000 x 1000 differences, processor", "the limit of 0.1 s", "s", "ccip.contests:processor"),
+    Contest("ccip: peak memory for 500 images", "dghs-imgutils 0.19", "MB", "ccip.contests:memory", rounds=2),
 )
 
 
@@ -49,7 +56,8 @@ def figure(work: Callable[[], object]) -> float:
 
 def measure(contest: Contest, folder: Path) -> tuple[list[float], list[float]]:
     """Run both in turn; the first round warms up and is thrown away."""
-    ours, theirs = importlib.import_module(f"tests.benchmarks.{contest.module}").workers(folder)
+    module, _, function = contest.module.partition(":")
+    ours, theirs = getattr(importlib.import_module(f"tests.benchmarks.{module}"), function or "workers")(folder)
     pairs = [(figure(ours), figure(theirs)) for _ in range(contest.rounds + 1)][1:]
     return [own for own, _ in pairs], [other for _, other in pairs]
 

@@ -14,6 +14,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from rating.ccip import CCIPEncoder, CCIPError, ContractError, MissingFileError, Preprocess, write_manifest
+from rating.ccip.embedding import Lanes
 from rating.ccip.nets import CPU, CUDA, chosen_providers
 from tests.rating.ccip.nets import feat_net, features_by_hand, metric_net, write_encoder
 
@@ -199,3 +200,19 @@ def test_a_net_without_the_library_says_how_to_get_it(folder: Path, monkeypatch:
 def test_the_tiny_nets_are_valid(folder: Path) -> None:
     for name in FILES[:2]:
         onnx.checker.check_model(onnx.load(folder / name))
+
+
+def test_sessions_run_on_one_thread_that_does_not_spin(encoder: CCIPEncoder) -> None:
+    encoder.check()
+    for name in FILES[:2]:
+        options = encoder.nets._net(name).session.get_session_options()
+        assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)
+        assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
+def test_chunks_and_threads_are_the_providers_or_those_asked_for() -> None:
+    assert Lanes().of(CPU) == (1, 1)
+    threads, chunk = Lanes().of(CUDA)
+    assert threads >= 1
+    assert chunk >= 8
+    assert Lanes(threads=3, chunk=5).of(CUDA) == Lanes(threads=3, chunk=5).of(CPU) == (3, 5)
