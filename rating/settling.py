@@ -65,7 +65,8 @@ class Settled:
     interval), `rank` and `rank_high` (the simultaneous range; 1 is the best), `best` (its probability of being that).
 
     `state` and `message` say why there are none. Of all `pairs` of contestants, `decided` are separated. `voters` cast
-    the counted votes.
+    the counted votes. `left_out` won, or lost, every comparison with the others: the likelihood alone has no finite
+    value for them.
     """
 
     state: str
@@ -75,6 +76,7 @@ class Settled:
     decided: int
     voters: int
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def settle(system: RatingSystem, state: State, votes: Votes, *, cluster: Cluster = "voter") -> Settled:
@@ -87,6 +89,9 @@ def settle(system: RatingSystem, state: State, votes: Votes, *, cluster: Cluster
     allowed = vote_state(votes)
     if allowed.name not in ("ok", "separated"):
         return _without(allowed, voters)
+    left_out: tuple[str, ...] = ()
+    if isinstance(system, JointSystem) and allowed.name == "separated":
+        votes, left_out = comparable(votes, allowed)
     try:
         found = believed(system, state, votes, cluster=cluster)
     except StateError as error:
@@ -109,7 +114,15 @@ def settle(system: RatingSystem, state: State, votes: Votes, *, cluster: Cluster
         for at in rated
     }
     pairs = len(rated) * (len(rated) - 1) // 2
-    return Settled("ok", "", rows, pairs, int(separated.sum()), voters, found.notes)
+    return Settled("ok", "", rows, pairs, int(separated.sum()), voters, found.notes, left_out)
+
+
+def comparable(votes: Votes, state: VoteState) -> tuple[Votes, tuple[str, ...]]:
+    """The votes within the largest group whose members all have finite distances, and who is left out for that."""
+    group = state.groups[0]
+    codes = [votes.contestants.index(name) for name in group]
+    inside = np.all(np.isin(votes.seats, codes) | (votes.seats < 0), axis=1)
+    return votes.take(np.flatnonzero(inside)), tuple(name for other in state.groups[1:] for name in other)
 
 
 def believed(system: RatingSystem, state: State, votes: Votes, *, cluster: Cluster = "voter") -> Beliefs:

@@ -10,7 +10,7 @@ from arena.gallery.models import Run
 from arena.leaderboard.comparing import Comparing
 from arena.leaderboard.exporting import MEANINGS
 from arena.leaderboard.heading import Head
-from arena.leaderboard.table import Row
+from arena.leaderboard.rows import Row
 
 Schema = dict[str, Any]
 PLAIN: dict[Any, Schema] = {

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from arena.leaderboard.printing import ranks
-from arena.leaderboard.table import Row
+from arena.leaderboard.rows import Row
 
 MARGIN = 4.0
 
@@ -43,16 +43,18 @@ class Chart:
     entries: list[Entry]
 
 
-def chart(rows: Sequence[Row]) -> Chart:
-    """All rows on one axis."""
+def chart(rows: Sequence[Row], digits: int = 1, *, lower_is_better: bool = False) -> Chart:
+    """All rows on one axis, which provisional ones have no say in; gains with so many digits."""
     spans = [_span(row) for row in rows]
-    known = [span for span in spans if span is not None]
+    settled = [span for span, row in zip(spans, rows, strict=True) if span is not None and not row.provisional]
+    known = settled or [span for span in spans if span is not None]
     least = min((low for low, _, _ in known), default=None)
     most = max((high for _, _, high in known), default=None)
     entries = []
     for row, span in zip(rows, spans, strict=True):
         bar = None if span is None or least is None or most is None else _bar(span, least, most)
-        entries.append(Entry(row, bar, ranks(row).replace("-", "\N{EN DASH}"), _best(row), _gain(row), _verdict(row)))
+        spelt = ranks(row).replace("-", "\N{EN DASH}")
+        entries.append(Entry(row, bar, spelt, _best(row), _gain(row, digits), _verdict(row, lower_is_better)))
     return Chart(least, most, entries)
 
 
@@ -67,7 +69,9 @@ def _span(row: Row) -> tuple[float, float, float] | None:
 
 
 def _bar(span: tuple[float, float, float], least: float, most: float) -> Bar:
-    left, dot, right = (MARGIN + (100 - 2 * MARGIN) * (number - least) / ((most - least) or 1.0) for number in span)
+    """Clipped to the axis."""
+    scale = (100 - 2 * MARGIN) / ((most - least) or 1.0)
+    left, dot, right = (min(max(MARGIN + scale * (number - least), 0.0), 100.0) for number in span)
     return Bar(dot=round(dot, 2), left=round(left, 2), right=round(right, 2))
 
 
@@ -78,14 +82,13 @@ def _best(row: Row) -> str:
     return "< 1 %" if percent < 1 else "> 99 %" if percent > 99 else f"{percent:.0f} %"
 
 
-def _gain(row: Row) -> str:
+def _gain(row: Row, digits: int) -> str:
     if row.change is None:
         return ""
-    digits = 0 if row.change_error is None or abs(row.change) >= 100 else 1
     return f"{row.change:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _verdict(row: Row) -> str:
+def _verdict(row: Row, lower_is_better: bool) -> str:
     if row.change is None or row.change_error is None or abs(row.change) <= row.change_error:
         return "unsure"
-    return "up" if row.change > 0 else "down"
+    return "up" if (row.change > 0) is not lower_is_better else "down"

@@ -18,7 +18,8 @@ from arena.leaderboard.heading import head_of
 from arena.leaderboard.log import Slice
 from arena.leaderboard.models import ExternalBoard, RatingRun, Standing
 from arena.leaderboard.replay import ROW
-from arena.leaderboard.table import METRICS, Board, Row, check_known
+from arena.leaderboard.rows import Row
+from arena.leaderboard.table import VOTED, Board, check_known
 from rating.battles import is_battles, read_battles
 from rating.errors import SettingError
 from rating.order import milestone, order_sd
@@ -110,7 +111,7 @@ def external_board(name: str, metric: str, poll: str | None = None) -> Board:
     Raises UnknownBoardError naming what is known, and RatingError for votes that the metric cannot rate.
     """
     board = find_external(name)
-    check_known("metric", metric, METRICS)
+    check_known("metric", metric, VOTED)
     if poll is not None:
         check_known(f"poll of {name}", poll, board.names["polls"])
     run = _run(board, metric, poll)

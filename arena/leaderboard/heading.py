@@ -6,6 +6,7 @@ from math import sqrt
 from statistics import fmean
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from arena.leaderboard.folding import Folded, folded
 from arena.leaderboard.log import Slice, unverified_count
@@ -67,7 +68,8 @@ class Head:
     `pairs` are separated, at `votes_per_decided_pair`. Intervals and rank ranges are those of the first
     `settled_votes` counted votes of `voters` voters, None where there are none yet. `order_sd` is how far, on average
     over contestants, another order of the first `order_votes` votes would move a value; None where the metric is not
-    checked for it. `notes` say what else the metric learned.
+    checked for it. `notes` say what else the metric learned. A metric without votes (ccip) counts `images`, its hash
+    names its scores, and its state may be "no-scores".
     """
 
     metric: str
@@ -98,6 +100,8 @@ class Head:
     order_sd: float | None
     notes: list[str]
     generated_at: datetime
+    images: int = 0
+    lower_is_better: bool = False
 
 
 def head_of(run: RatingRun, chosen: Slice, as_of: datetime | None, now: datetime) -> Head:
@@ -161,9 +165,17 @@ def _state(run: RatingRun, fold: Folded) -> tuple[str, str]:
             "More votes will join the groups."
         )
         return "disconnected", text % {"n": len(sizes), "parts": parts}
-    if run.settled.get("state") == "separated" and not run.settled["rows"]:
+    if run.settled.get("state") == "separated":
         return "separated", _(
             "Some contestants won, or lost, every comparison with the others: the order-free likelihood puts them at "
             "no finite distance. More votes between them will, or a board with a prior (TrueSkill)."
         )
+    left_out = len(run.settled.get("left_out", []))
+    if left_out:
+        text = ngettext(
+            "%(n)d contestant won, or lost, every comparison with the others, and is left out.",
+            "%(n)d contestants won, or lost, every comparison with the others, and are left out.",
+            left_out,
+        )
+        return "ok", text % {"n": left_out}
     return "ok", ""

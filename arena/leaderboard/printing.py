@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from arena.leaderboard.heading import Head, SeatShare
-from arena.leaderboard.table import Board, Row
+from arena.leaderboard.rows import Row
+from arena.leaderboard.table import Board
 
 PIPED_WIDTH = 180
 WORDS = {"contestant", "run"}
-# Elo points are read without decimals.
-WHOLE = {"elo", "elo-twa", "joint"}
+# Elo points are read without decimals, differences with three.
+DIGITS = {"elo": 0, "elo-twa": 0, "joint": 0, "ccip": 3}
 
 
 def as_json(found: Board) -> str:
@@ -71,7 +72,7 @@ def title(head: Head) -> str:
 
 def columns(found: Board) -> tuple[list[str], list[list[str]]]:
     """The names of the columns and the cells of each row."""
-    digits = 0 if found.head.metric in WHOLE else 1
+    digits = DIGITS.get(found.head.metric, 1)
     averaged = any(row.average is not None for row in found.rows)
     names = ["rank", "contestant", "run", "epoch", "value", *(["average"] if averaged else []), "95 %", "P(best)"]
     names += ["gain", "votes", "W", "L", "D", "shown", "licence"]
@@ -104,8 +105,7 @@ def notes(head: Head) -> list[str]:
     """What the board says about itself, line by line."""
     lines = [
         head.message,
-        f"{head.counted} votes counted, {head.bad} both bad, {head.skipped} skipped, {head.excluded} excluded, "
-        f"{head.unverified} unverified",
+        _counts(head),
         f"{head.methodology}; log {head.log_sha256 or 'empty'}, up to vote {head.through}",
         _connected(head.groups),
         *(seats(share) for share in head.position_bias),
@@ -115,6 +115,15 @@ def notes(head: Head) -> list[str]:
         "Ranks hold for all contestants at once (95 %). Greyed rows are provisional: fewer than 10 votes.",
     ]
     return [line for line in lines if line]
+
+
+def _counts(head: Head) -> str:
+    if head.lower_is_better:
+        return f"{head.images} images measured; a lower difference is better"
+    return (
+        f"{head.counted} votes counted, {head.bad} both bad, {head.skipped} skipped, {head.excluded} excluded, "
+        f"{head.unverified} unverified"
+    )
 
 
 def _connected(groups: list[int]) -> str:
@@ -136,8 +145,10 @@ def _decided(head: Head) -> str:
     if head.decided_pairs is None:
         return ""
     price = f", {head.votes_per_decided_pair:.0f} votes each" if head.votes_per_decided_pair else ""
-    since = f" at {head.settled_votes} votes" if head.settled_votes != head.counted else ""
-    return f"{head.decided_pairs} of {head.pairs} pairs are decided{price}{since}; {head.voters} voters"
+    late = head.settled_votes is not None and head.settled_votes != head.counted
+    since = f" at {head.settled_votes} votes" if late else ""
+    voters = f"; {head.voters} voters" if head.voters is not None else ""
+    return f"{head.decided_pairs} of {head.pairs} pairs are decided{price}{since}{voters}"
 
 
 def _order(head: Head) -> str:

@@ -14,8 +14,8 @@ from arena.leaderboard.drawing import chart
 from arena.leaderboard.external import external_board, find_external
 from arena.leaderboard.log import ReplayError
 from arena.leaderboard.models import ExternalBoard
-from arena.leaderboard.printing import WHOLE
-from arena.leaderboard.table import METRICS, Board, board
+from arena.leaderboard.printing import DIGITS
+from arena.leaderboard.table import METRICS, VOTED, Board, board
 from arena.leaderboard.tasks import catch_up
 from arena.polls.models import Poll
 from arena.votes.models import Vote, Voter
@@ -28,6 +28,7 @@ TITLES = {
     "elo-twa": gettext_lazy("Elo average"),
     "joint": gettext_lazy("Order-free"),
     "winrate": gettext_lazy("Win rate"),
+    "ccip": gettext_lazy("Character similarity"),
 }
 POPULATIONS = {"people": gettext_lazy("People"), "simulated": gettext_lazy("Simulated")}
 CUT_TITLES = {
@@ -74,7 +75,7 @@ def external(request: HttpRequest, name: str, metric: str = "trueskill", kind: s
         "section": "boards",
         "board": kept,
         "title": TITLES.get(metric, metric),
-        "metrics": [(one, TITLES.get(one, one)) for one in METRICS],
+        "metrics": [(one, TITLES.get(one, one)) for one in VOTED],
         "kinds": [(None, _("All polls")), *((poll, poll) for poll in polls)] if len(polls) > 1 else [],
     }
     return render(request, "leaderboard/external.html", {**_context(found), **context, "polls": {p: p for p in polls}})
@@ -82,11 +83,13 @@ def external(request: HttpRequest, name: str, metric: str = "trueskill", kind: s
 
 def _context(found: Board) -> dict[str, object]:
     head = found.head
+    digits = DIGITS.get(head.metric, 1)
     return {
         "head": head,
-        "chart": chart(found.rows),
+        "chart": chart(found.rows, digits, lower_is_better=head.lower_is_better),
         "is_elo": head.metric in {"elo", "elo-twa"},
-        "digits": 0 if head.metric in WHOLE else 1,
+        "digits": digits,
+        "axis_digits": digits if head.lower_is_better else 0,
         "unit": "\N{NO-BREAK SPACE}%" if head.metric == "winrate" else "",
         "polls": dict(Poll.Kind.choices),
     }
@@ -103,9 +106,14 @@ def _tabs(found: Board) -> dict[str, object]:
         "externals": list(ExternalBoard.objects.values_list("name", flat=True)),
         "title": TITLES.get(head.metric, head.metric),
         "metrics": [(metric, TITLES.get(metric, metric)) for metric in METRICS],
-        "kinds": [(None, _("All polls")), *Poll.Kind.choices],
-        "populations": POPULATIONS.items() if simulated else [],
+        # A board without votes has neither polls nor voters.
+        "kinds": [] if head.lower_is_better else [(None, _("All polls")), *Poll.Kind.choices],
+        "populations": POPULATIONS.items() if simulated and not head.lower_is_better else [],
         "query": f"?{urlencode(kept)}" if kept else "",
         "fragment": urlencode({"population": head.population, **kept, "fragment": 1}),
-        "cuts": [(CUT_TITLES[name], name, values) for name, values in sorted(known_cuts().items()) if len(values) > 1],
+        "cuts": [
+            (CUT_TITLES[name], name, values)
+            for name, values in sorted(known_cuts().items())
+            if len(values) > 1 and (name == "character" or not head.lower_is_better)
+        ],
     }

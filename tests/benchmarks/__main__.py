@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.boards import million
 from tests.benchmarks.rating import report
 from tests.benchmarks.rating.race import ROUNDS
 from tests.benchmarks.votes import roundtrip
@@ -94,6 +95,9 @@ def main() -> int:
     trips = roundtrip.measured(console.print, options.only)
     if trips:
         console.print(roundtrip.table(trips))
+    boards = million.measured(console.print, options.only, options.quick)
+    if boards:
+        console.print(million.table(boards))
     lines = report.measured(console.print, options.only, options.quick, options.rounds)
     if lines:
         console.print(report.table(lines))

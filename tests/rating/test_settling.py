@@ -114,3 +114,14 @@ def test_only_the_likelihood_alone_cannot_rate_who_never_lost(metric: str) -> No
     found = settled(metric, votes_of([Game(("a", "b"), parse_outcome("1", 2), "poll")] * 3))
     assert found.state == ("separated" if metric == "joint" else "ok")
     assert bool(found.rows) is (metric != "joint")
+
+
+def test_the_likelihood_rates_those_that_can_be_and_names_the_rest() -> None:
+    texts = ["ab 1", "ab 2", "bc 1", "bc 2", "ca 1", "ca 2", "ac 1", "dn 1", "da 1"]
+    votes = votes_of([Game(tuple(one.split()[0]), parse_outcome(one.split()[1], 2), "poll") for one in texts])
+    found = settled("joint", votes)
+    assert (found.state, found.left_out) == ("ok", ("d", "n"))
+    assert set(found.rows) == {"a", "b", "c"}
+    alone = votes_of([Game(tuple(one.split()[0]), parse_outcome(one.split()[1], 2), "poll") for one in texts[:-2]])
+    for name, row in settled("joint", alone).rows.items():
+        assert found.rows[name] == pytest.approx(row)

@@ -1,4 +1,4 @@
-// Keeps the board fresh: asks for its changing part every two seconds while somebody looks.
+// Keeps the board fresh: asks for its changing part often enough to show a vote within two seconds.
 const board = document.getElementById("board");
 let shown = null;
 
@@ -28,5 +28,5 @@ function same(text) {
   return other.textContent.replace(/\s+/g, " ") === board.textContent.replace(/\s+/g, " ");
 }
 
-setInterval(refresh, 2000);
+setInterval(refresh, 1500);
 document.addEventListener("visibilitychange", refresh);

@@ -19,7 +19,17 @@ def test_boards_lead_to_trueskill_over_all_polls(client: Client) -> None:
     assert (answer.status_code, answer["Location"]) == (302, "/boards/trueskill/")
 
 
-@pytest.mark.parametrize("path", ["/boards/trueskill/", "/boards/elo/", "/boards/elo/ffa/", "/boards/elo-twa/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/boards/trueskill/",
+        "/boards/elo/",
+        "/boards/elo/ffa/",
+        "/boards/elo-twa/",
+        "/boards/joint/",
+        "/boards/winrate/",
+    ],
+)
 def test_every_board_opens_before_the_first_vote(client: Client, log, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 200

@@ -363,7 +363,7 @@ def test_a_single_value_is_drawn_without_a_width() -> None:
         (3.0, 2.0, "+3.0", "up"),
         (-3.0, 2.0, "\N{MINUS SIGN}3.0", "down"),
         (1.0, 2.0, "+1.0", "unsure"),
-        (40.0, None, "+40", "unsure"),
+        (40.0, None, "+40.0", "unsure"),
         (None, None, "", "unsure"),
     ],
 )

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn
 
 from arena.leaderboard.external import FORMS, external_board, import_votes
-from arena.leaderboard.table import METRICS
+from arena.leaderboard.table import VOTED
 from rating.errors import RatingError
 
 
@@ -44,8 +44,8 @@ class Command(BaseCommand):
                     replace=options["replace"],
                     progress=lambda votes: bar.update(reading, completed=votes),
                 )
-                rating = bar.add_task("boards", total=len(METRICS))
-                for metric in METRICS:
+                rating = bar.add_task("boards", total=len(VOTED))
+                for metric in VOTED:
                     external_board(kept.name, metric)
                     bar.advance(rating)
             except RatingError as error:

@@ -1,0 +1,109 @@
+"""The board of character similarity: measured, not voted on."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from arena.evaluations.models import CharacterScore, CheckpointScore
+from arena.gallery.models import Character
+from arena.leaderboard.table import UnknownBoardError, board
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def score(contestant, difference: float | None, *, reach: float = 0.01, missing: int = 0, day: int = 0, **other):
+    interval = {"difference_low": None, "difference_high": None}
+    if difference is not None:
+        interval = {"difference_low": difference - reach, "difference_high": difference + reach}
+    fields = {"encoder": "e" * 64, "encoder_name": "own/1", "suite": "s" * 64, "threshold": 0.2} | other
+    return CheckpointScore.objects.create(
+        contestant=contestant, images=12, missing=missing, difference=difference, interval="t",
+        measured_at=START + timedelta(days=day), **interval, **fields,
+    )  # fmt: skip
+
+
+def test_the_least_difference_is_first_and_overlapping_ones_share_ranks(log) -> None:
+    for name, difference in (("run:0", 0.30), ("run:1", 0.105), ("run:2", 0.1)):
+        score(log.contestant(name), difference)
+    found = board("ccip")
+    assert [(row.contestant, row.value, row.rank, row.rank_high) for row in found.rows] == [
+        ("run epoch 2", 0.1, 1, 2), ("run epoch 1", 0.105, 1, 2), ("run epoch 0", 0.3, 3, 3),
+    ]  # fmt: skip
+    assert [row.change for row in found.rows] == pytest.approx([-0.005, -0.195, None])
+    assert (found.rows[0].low, found.rows[0].high) == pytest.approx((0.09, 0.11))
+    assert found.rows[0].best_probability > found.rows[1].best_probability > 0.2
+    assert (found.head.state, found.head.images, found.head.pairs, found.head.decided_pairs) == ("ok", 36, 3, 2)
+    assert "own/1 eeeeeeeeeeee suite=ssssssssssss t=0.2" in found.head.methodology
+    names = {"run epoch 2": "run:2", "run epoch 1": "run:1", "run epoch 0": "run:0"}
+    lines = [f"{names[r.contestant].encode().hex().ljust(64, '0')}/{log.recipe_sha256},{r.value!r}" for r in found.rows]
+    assert found.head.log_sha256 == sha256("\n".join(lines).encode()).hexdigest()
+
+
+def test_only_scores_of_the_newest_encoder_and_suite_are_compared(log) -> None:
+    a, b = log.contestant("a"), log.contestant("b")
+    score(a, 0.2)
+    score(b, 0.3)
+    score(b, 0.1, day=2, encoder="f" * 64)
+    assert [row.contestant for row in board("ccip").rows] == ["b epoch 0"]
+    then = board("ccip", as_of=START + timedelta(days=1))
+    assert [row.contestant for row in then.rows] == ["a epoch 0", "b epoch 0"]
+
+
+def test_what_is_not_measured_whole_is_provisional_and_said(log) -> None:
+    score(log.contestant("a"), 0.2)
+    score(log.contestant("b"), None, missing=12, day=1)
+    found = board("ccip")
+    assert [(row.contestant, row.value, row.provisional) for row in found.rows] == [
+        ("a epoch 0", 0.2, False), ("b epoch 0", None, True),
+    ]  # fmt: skip
+    assert found.head.message == "1 checkpoint has images that are not measured yet."
+
+
+def test_a_slice_is_one_characters_part(log) -> None:
+    alice = Character.objects.create(name="Alice")
+    for name, difference in (("a", 0.2), ("b", 0.1)):
+        whole = score(log.contestant(name), 0.15)
+        CharacterScore.objects.create(score=whole, character=alice, images=3, missing=0, difference=difference)
+    rows = board("ccip", cut="character=Alice").rows
+    assert [(row.contestant, row.value, row.low, row.rank, row.exposure) for row in rows] == [
+        ("b epoch 0", 0.1, None, None, 3), ("a epoch 0", 0.2, None, None, 3),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("named", "complaint"),
+    [
+        ({"poll_kind": "duel"}, "has no votes"),
+        ({"population": "simulated"}, "has no votes"),
+        ({"cut": "content_rating=general"}, "known: character=NAME"),
+        ({"cut": "character=Bob"}, "no character 'Bob'"),
+        ({"as_of": datetime(2999, 1, 1, tzinfo=UTC)}, "still to come"),
+    ],
+)
+def test_what_only_votes_have_is_refused(db, named: dict, complaint: str) -> None:
+    with pytest.raises(UnknownBoardError, match=complaint):
+        board("ccip", **named)
+
+
+def test_nothing_measured_is_a_state(db) -> None:
+    assert (board("ccip").head.state, board("ccip").rows) == ("no-scores", [])
+
+
+def test_page_and_command_show_it(client: Client, log) -> None:
+    score(log.contestant("a"), 0.2)
+    score(log.contestant("b"), 0.1)
+    page = client.get("/boards/ccip/").content.decode()
+    assert ">0.100<" in page
+    assert "<strong>24</strong> images measured" in page
+    assert "no votes yet" not in page
+    out = StringIO()
+    call_command("leaderboard", "--metric", "ccip", "--format", "json", stdout=out)
+    assert [row["value"] for row in json.loads(out.getvalue())] == [0.1, 0.2]
+    out = StringIO()
+    call_command("leaderboard", "--metric", "ccip", "--format", "markdown", stdout=out)
+    assert "- 24 images measured; a lower difference is better" in out.getvalue()
