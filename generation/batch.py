@@ -10,6 +10,7 @@ from PIL import Image
 from generation.errors import RenderError
 from generation.loading import Parts
 from generation.noise import gaussian
+from generation.presets import too_large
 from generation.recipe import ImageRequest
 
 
@@ -57,6 +58,9 @@ def latent_shape(parts: Parts, width: int, height: int) -> tuple[int, int, int]:
         raise RenderError(
             f"size {width}x{height} does not fit {parts.info.name}: both sides must be multiples of {multiple} pixels"
         )
+    most = parts.info.max_pixels
+    if most is not None and width * height > most:
+        raise RenderError(too_large(width, height, most))
     return int(parts.unet.config.in_channels), height // factor, width // factor
 
 

@@ -23,6 +23,7 @@ from generation.renderer import Rendered, Renderer
 
 PROMPT = "1girl, solo, long hair, blue eyes, smile"
 TERA = 1e12
+PROVENANCE = "manifest and PNG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def measure(
             on_round(number)
     figures = [
         Figure("images", "1/s", tuple(recipe.batch / value for value in seconds[1:])),
-        Figure("manifest and PNG, share of the time", "%", tuple(100 * value for value in provenance[1:])),
+        Figure(PROVENANCE, "%", tuple(100 * value for value in provenance[1:])),
     ]
     work = tflop_per_image(renderer, recipe)
     rates = tuple(work * recipe.batch / value for value in seconds[1:])
@@ -134,6 +135,6 @@ def _swaps(renderer: Renderer, others: Sequence[Origin], back: Origin | None, ro
         if swap is not None:
             (first if swap.read else later).append(swap.seconds)
             moved.append(swap.bytes / 1e6)
-    figures = [Figure("change of checkpoint, read from files", "s", tuple(first))] if first else []
-    figures += [Figure("change of checkpoint, from memory", "s", tuple(later))] if later else []
-    return [*figures, Figure("bytes of a change", "MB", tuple(moved))]
+    figures = [Figure("swap, read from files", "s", tuple(first))] if first else []
+    figures += [Figure("swap, from memory", "s", tuple(later))] if later else []
+    return [*figures, Figure("swap, copied", "MB", tuple(moved))]

@@ -42,6 +42,7 @@ class CheckpointInfo:
     ``(latent - mean) / std``; without them it works on ``latent * vae.config.scaling_factor``.
     ``pad_mask`` says that the UNet was trained with padding tokens hidden from cross-attention, ``zero_snr`` (false
     where ``checkpoint.json`` does not have it) that its noise schedule is rescaled to zero terminal SNR.
+    ``max_pixels``, or None, is the largest image it renders directly.
     """
 
     folder: Path
@@ -65,6 +66,7 @@ class CheckpointInfo:
     created_at: str
     recipe: Recipe
     zero_snr: bool = False
+    max_pixels: int | None = None
 
 
 def read_checkpoint(folder: Path) -> CheckpointInfo:
@@ -203,6 +205,7 @@ def _parse(folder: Path, fields: Mapping[str, Any]) -> CheckpointInfo:
             created_at=_typed(fields, "created_at", str),
             recipe=recipe,
             zero_snr=_typed({"zero_snr": False, **fields}, "zero_snr", bool),
+            max_pixels=_typed({"max_pixels": None, **fields}, "max_pixels", int, type(None)),
         )
     except ValueError as error:
         raise CheckpointError(f"{source}: {error}") from error

@@ -128,6 +128,8 @@ def _check_whole(name: str, value: object, low: int, high: int) -> None:
 
 def _check_size(width: object, height: object) -> None:
     for name, side in (("width", width), ("height", height)):
+        if isinstance(side, int) and side > MAX_SIDE:
+            raise ValueError(f"field {name!r} is {side}, {MAX_SIDE} is the most; render smaller and upscale")
         _check_whole(name, side, 8, MAX_SIDE)
         if int(side) % 8:  # type: ignore[call-overload]
             raise ValueError(f"field {name!r} must be a multiple of 8, got {side!r}")

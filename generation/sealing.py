@@ -7,20 +7,8 @@ from typing import Any
 from generation.canonical import canonical_sha256
 from generation.checkpoint import INFO_FILE, CheckpointInfo, read_json, seal_checkpoint
 from generation.errors import CheckpointError
+from generation.presets import PAPER_RECIPE
 from generation.recipe import Recipe
-
-# The paper's own way to sample (B.2): Euler A, more than 20 steps, CFG 5 to 7.5, 1 MP.
-# Padding is masked, as A.6 recommends, and no text is lost.
-PAPER_RECIPE = Recipe(
-    sampler="euler_a",
-    steps=28,
-    cfg=6.0,
-    width=1024,
-    height=1024,
-    batch=1,
-    padding="masked",
-    long_prompts="chunks",
-)
 
 
 @dataclass(frozen=True)
@@ -35,6 +23,7 @@ class Description:
     parent: str | None = None
     prediction_type: str = "epsilon"
     recipe: Recipe = PAPER_RECIPE
+    max_pixels: int | None = None
 
 
 def checkpoint_fields(info: CheckpointInfo) -> dict[str, Any]:
@@ -46,6 +35,8 @@ def checkpoint_fields(info: CheckpointInfo) -> dict[str, Any]:
     fields = {name: getattr(info, name) for name in names}
     if not info.zero_snr:
         del fields["zero_snr"]
+    if info.max_pixels is not None:
+        fields["max_pixels"] = info.max_pixels
     return {
         **fields,
         "latent_mean": None if info.latent_mean is None else list(info.latent_mean),
@@ -84,6 +75,7 @@ def seal_folder(folder: Path, description: Description, created_at: str) -> Chec
         "config_sha256": canonical_sha256({}),
         "created_at": created_at,
         "recipe": description.recipe.to_dict(),
+        **({} if description.max_pixels is None else {"max_pixels": description.max_pixels}),
     }
     try:
         return seal_checkpoint(folder, fields)

@@ -23,8 +23,8 @@ from generation.checkpoint import (
     read_json,
 )
 from generation.errors import CheckpointError
+from generation.presets import PAPER_RECIPE
 from generation.recipe import Recipe
-from generation.sealing import PAPER_RECIPE
 
 MAX_HEADER = 100_000_000
 # ModelSpec 1.0.1 writes "v"; other tools write the long names.

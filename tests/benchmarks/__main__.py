@@ -39,6 +39,8 @@ class Contest:
 
 CONTESTS = (
     Contest("images: 8 in 12 steps", "diffusers' SDXL pipeline", "s", "render"),
+    Contest("change of checkpoint", "diffusers' from_pretrained", "s", "swap"),
+    Contest("manifest and PNG, share of rendering", "the limit of 3 %", "%", "provenance"),
     Contest("memory of the web process", "the limit of 150 MB", "MB", "web_memory", rounds=2),
     Contest("ccip: embedding 48 images of 1024 x 1024", "dghs-imgutils 0.19", "s", "ccip.contests:embedding"),
     Contest("ccip: 12 images by a net of 18 GFLOP", "dghs-imgutils 0.19", "s", "ccip.contests:large"),

@@ -62,8 +62,13 @@ def test_render_warns_of_the_part_of_a_prompt_that_has_no_effect(tiny, tmp_path,
     assert "without effect" not in capsys.readouterr().err
 
 
-def test_another_process_renders_identical_pixels(tiny, archived):
-    command = [sys.executable, "-m", "generation", "verify", archived(), "--checkpoint", str(tiny)]
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_another_process_renders_identical_pixels(tiny, tmp_path, dtype):
+    renderer = Renderer(tiny, threads=1, dtype=getattr(torch, dtype))
+    rendered = next(renderer.render(Recipe(steps=3, batch=4), [ImageRequest("1girl, blue hair", 9)]))
+    path = tmp_path / "image.png"
+    path.write_bytes(archive_png(rendered.image, rendered.manifest))
+    command = [sys.executable, "-m", "generation", "verify", str(path), "--checkpoint", str(tiny)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (0, "")
     assert "exact" in run.stdout
@@ -114,6 +119,17 @@ def test_verify_against_another_checkpoint_is_different(archived, tmp_path):
     other = tmp_path / "other"
     write_tiny_checkpoint(other, seed=2)
     assert main(["verify", archived(), "--checkpoint", str(other)]) == 4
+
+
+def test_bench_prints_a_median_with_its_range(tiny, tmp_path, capsys):
+    other = tmp_path / "other"
+    write_tiny_checkpoint(other, seed=2)
+    command = ["bench", str(tiny), "--other", str(other), "--rounds", "2", "--steps", "1", "--batch", "2"]
+    assert main([*command, "--peak-tflops", "1", "--threads", "1"]) == 0
+    shown = capsys.readouterr().out
+    for name in ("images", "manifest and PNG", "TFLOP/s", "used of the peak", "read from files", "from memory"):
+        assert name in shown
+    assert main(["bench", str(tiny), "--rounds", "0"]) == 1
 
 
 @pytest.mark.parametrize(

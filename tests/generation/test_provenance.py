@@ -1,9 +1,14 @@
+import io
 import re
 from importlib.metadata import version
 
 import pytest
+from PIL import Image
+from sd_parsers import ParserManager
 
+from generation.imageio import archive_png
 from generation.provenance import a1111_parameters, differing_fields, environment, manifest_json
+from generation.recipe import ImageRequest, Recipe
 
 
 def manifest(prompt="1girl, blue hair", negative="", name="tiny epoch 0"):
@@ -43,6 +48,22 @@ def test_a1111_readers_find_every_setting():
         "Model": "tiny epoch 0",
         "Version": f"illustration-arena {version('illustration-arena')}",
     }
+
+
+def test_an_independent_reader_reads_an_archived_image(renderer):
+    """The package sd-parsers reads images of many tools."""
+    recipe = Recipe(sampler="dpmpp_2m", spacing="karras", steps=2, cfg=4.5, batch=1, negative_prompt="red hair, boy")
+    rendered = next(renderer.render(recipe, [ImageRequest("1girl, blue hair", 2**40)]))
+    found = ParserManager().parse(Image.open(io.BytesIO(archive_png(rendered.image, rendered.manifest))))
+    (sampler,) = found.samplers
+    assert found.generator.value == "AUTOMATIC1111"
+    assert (sampler.name, sampler.parameters["scheduler"]) == ("DPM++ 2M", "Karras")
+    assert sampler.parameters["seed"] == str(2**40)
+    assert (sampler.parameters["steps"], sampler.parameters["cfg_scale"]) == ("2", "4.5")
+    assert [prompt.value for prompt in sampler.prompts] == ["1girl, blue hair"]
+    assert [prompt.value for prompt in sampler.negative_prompts] == ["red hair, boy"]
+    assert (sampler.model.name, sampler.model.hash) == ("tiny epoch 0", renderer.info.sha256[:10])
+    assert found.metadata["Size"] == "64x64"
 
 
 def test_no_negative_prompt_leaves_no_line():

@@ -70,6 +70,12 @@ def test_an_unknown_field_is_refused_by_name():
         Recipe.from_dict({"clip_skip": 2})
 
 
+def test_a_side_beyond_2048_is_told_to_upscale():
+    assert Recipe(width=2048, height=2048).width == 2048
+    with pytest.raises(ValueError, match="'height' is 2056, 2048 is the most; render smaller and upscale"):
+        Recipe(height=2056)
+
+
 def test_a_size_more_elongated_than_one_to_ten_is_refused():
     assert Recipe(width=640, height=64).width == 640
     with pytest.raises(ValueError, match="1:10"):

@@ -14,6 +14,7 @@ from generation.noise import gaussian, noise_sha256
 from generation.provenance import manifest_json
 from generation.recipe import Recipe
 from generation.renderer import Cancelled, ImageRequest, Renderer, RenderError
+from generation.tiny import write_tiny_checkpoint
 from generation.verify import Verification, verify
 
 PROMPTS = ("1girl, blue hair", "1boy, solo", "hair " * 60, "1girl, red eyes, smile")
@@ -112,6 +113,31 @@ def test_the_manifest_says_how_the_image_came_about(renderer, recipe):
     assert manifest["dtype"] == "float32"
     assert manifest["environment"]["threads"] == 1
     assert manifest["environment"]["packages"]["torch"] == torch.__version__
+
+
+def test_noise_is_that_of_the_seed_for_every_checkpoint_dtype_and_sampler(tiny, tmp_path, recipe):
+    write_tiny_checkpoint(tmp_path / "other", seed=7)
+    found = {
+        (folder, dtype): next(Renderer(folder, threads=1, dtype=dtype).render(recipe, REQUESTS[:1])).manifest
+        for folder in (tiny, tmp_path / "other")
+        for dtype in (torch.float32, torch.bfloat16)
+    }
+    noises = {(one["noise_sha256"], one["ancestral_noise_sha256"]) for one in found.values()}
+    assert len(noises) == 1
+    assert len({one["pixel_sha256"] for one in found.values()}) == 4
+
+
+def test_the_manifest_has_every_field_it_needs(renderer, recipe):
+    manifest = next(renderer.render(recipe, REQUESTS[:1])).manifest
+    assert set(manifest) == {
+        "schema", "mode", "checkpoint", "components", "loras", "recipe", "recipe_sha256", "padding", "negative_tokens",
+        "schedule", "batch_shape", "dtype", "vae_dtype", "environment", "prompt", "seed", "tokens", "noise_sha256",
+        "ancestral_noise_sha256", "pixel_sha256",
+    }  # fmt: skip
+    assert set(manifest["components"]) == {"unet", "vae", "text_encoder", "text_encoder_2"}
+    assert set(manifest["environment"]) == {
+        "python", "packages", "machine", "cpu_capability", "device", "threads", "attention", "compiled",
+    }  # fmt: skip
 
 
 def test_the_manifest_says_what_was_cut(renderer, recipe):
