@@ -8,7 +8,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.site import TOKEN, Site, wait_for
+from training.hooks import ArenaClient, ArenaRefused, Progress
 
 PARALLEL = 6
 
@@ -25,10 +28,19 @@ def test_the_same_epoch_posted_at_once_is_one_evaluation(tmp_path: Path, tiny_fo
     site.manage("migrate", "-v0")
     site.manage("seed_polls")
     bind = ("--bind", f"127.0.0.1:{site.port}", "--workers", "2", "--threads", "3")
+    own = site.manage("api_token", "create", "trainer", "--scope", "checkpoints", "--scope", "read").strip()
     with site.process("web", "gunicorn", "arena.wsgi", *bind), ThreadPoolExecutor(PARALLEL) as pool:
         wait_for("the first answer of the web server", site.healthy, 60)
         body = {"path": str(tiny_folder)}
         answers = list(pool.map(lambda _: post(site, "/api/checkpoints", body), range(PARALLEL)))
+        # A training run with a token of its own gets the same.
+        trainer = ArenaClient(site.url, own)
+        assert trainer.register(tiny_folder)["evaluation"] == answers[0][1]["evaluation"]
+        trainer.report_progress("tiny", Progress("named", "training", 1, 4, 30, 2000))
+        assert trainer.standings()["head"]["state"] == "no-votes"
+        site.manage("api_token", "revoke", "trainer")
+        with pytest.raises(ArenaRefused, match=r"401.*is revoked"):
+            trainer.standings()
     assert sorted(status for status, _ in answers) == [200] * (PARALLEL - 1) + [201]
     assert len({told["evaluation"] for _, told in answers}) == 1
     with closing(sqlite3.connect(site.home / "arena.sqlite3")) as database:

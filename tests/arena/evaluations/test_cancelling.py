@@ -1,5 +1,6 @@
 """An evaluation can be stopped from outside, says what it cost, and goes on later without doing anything twice."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,21 @@ def test_the_command_cancels_and_says_the_cost(run: EvaluationRun, capsys: pytes
         call_command("cancel_evaluation", run.contestant.checkpoint.name)
     with pytest.raises(CommandError, match=r"no such checkpoint\. Candidates: .*tiny"):
         call_command("cancel_evaluation", "nobody")
+
+
+def test_the_command_tells_how_far_evaluations_are(run: EvaluationRun, capsys: pytest.CaptureFixture[str]) -> None:
+    running.advance(run.pk, seconds=0)
+    run.refresh_from_db()
+    call_command("evaluations", "--json")
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["id"], row["state"], row["done"], row["total"]) == (run.pk, "running", 4, SAMPLES)
+    assert (row["gpu_seconds"], row["device"]) == (round(run.gpu_seconds, 1), "cpu")
+    call_command("evaluations", run.contestant.checkpoint.name, "--state", "running")
+    assert run.contestant.checkpoint.name in capsys.readouterr().out
+    call_command("evaluations", "--state", "done", "--json")
+    assert json.loads(capsys.readouterr().out) == []
+    with pytest.raises(CommandError, match="no such checkpoint"):
+        call_command("evaluations", "nobody")
 
 
 def test_the_page_shows_progress_and_cost_to_all_and_buttons_to_staff(client: Client, run: EvaluationRun) -> None:
