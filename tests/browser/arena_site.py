@@ -17,9 +17,12 @@ SEED = f"""
 import random
 import django
 django.setup()
+from django.conf import settings
 from django.core import signing
 from django.utils import timezone
-from arena.gallery.models import Character
+from arena.evaluations.models import EvaluationRun
+from arena.gallery.models import Character, Contestant
+from arena.leaderboard.external import import_votes
 from arena.polls.models import Poll
 from arena.votes.casting import cast, issue_ticket
 from arena.votes.models import Ticket, Voter
@@ -29,6 +32,10 @@ for kind, contestants in (("fixed", 3), ("duel", 3), ("ffa", 5)):
     ready_poll(kind, contestants=contestants, prompts=20)
 Character.objects.create(name="mei lin", tags=["1girl"])
 Poll.objects.update(goal={GOAL})
+EvaluationRun.objects.create(contestant=Contestant.objects.first(), state="running", done=3, total=9, gpu_seconds=8.1)
+battles = settings.HOME / "battles.csv"
+battles.write_text("model_a,model_b,winner\\n" + "anna,bert,model_a\\nbert,anna,model_a\\n" * 6)
+import_votes(battles, "other-arena", source="https://example.org")
 voter = Voter.objects.create()
 poll = Poll.objects.get(kind="duel")
 for number in range(32):

@@ -65,7 +65,9 @@ PLACES: dict[str, str | Callable[[Page], None]] = {
     "new account": "/account/new",
     "privacy": "/privacy/",
     "boards": "/boards/trueskill/duel/",
+    "board from elsewhere": "/boards/external/other-arena/elo/",
     "status": "/status/",
+    "evaluation": "/evaluations/1/",
     "checkpoint": checkpoint,
     "unknown poll": "/polls/nope/",
     "unknown page": "/nope/",
@@ -101,6 +103,8 @@ def test_nothing_serious_in_other_languages(arena: Arena, language: str) -> None
             "/account/new",
             "/privacy/",
             "/boards/trueskill/duel/",
+            "/boards/external/other-arena/",
+            "/evaluations/1/",
         ):
             page.goto(where)
             expect(page.locator("html")).to_have_attribute("lang", language)
