@@ -12,7 +12,7 @@ from django.test import Client
 from arena.leaderboard.exporting import contestant_names
 from arena.leaderboard.external import external_board, import_votes, unpack
 from arena.leaderboard.models import ExternalBoard, RatingRun, Standing
-from arena.leaderboard.table import METRICS, board
+from arena.leaderboard.table import VOTED, board
 from arena.votes.models import Vote, Voter
 from rating.votefile import read_votes
 from tests.arena.leaderboard.test_replay import cast
@@ -56,7 +56,7 @@ def test_the_export_read_back_gives_a_bit_equal_board(log, tmp_path: Path, form:
     path = tmp_path / f"votes.{form}"
     call_command("export_votes", str(path), stdout=StringIO())
     import_votes(path, "again")
-    for metric in METRICS:
+    for metric in VOTED:
         for poll in (None, "fixed", "duel", "ffa"):
             own, read = board(metric, poll), external_board("again", metric, poll)
             assert own.head.state == "ok"
@@ -172,7 +172,7 @@ def test_votes_that_allow_no_numbers_are_a_state(db, tmp_path: Path) -> None:
     path = tmp_path / "battles.csv"
     path.write_text("model_a,model_b,winner\nanna,bert,tie\ncarl,dora,tie\n")
     import_votes(path, "drawn")
-    for metric in METRICS:
+    for metric in VOTED:
         found = external_board("drawn", metric)
         assert found.head.state == "all-draws"
         assert {row.value for row in found.rows} == {None}
@@ -187,7 +187,7 @@ def test_the_page_shows_the_board_and_the_arenas_boards_link_to_it(client: Clien
     assert "/checkpoints//" not in page
     assert "<b>CC BY</b>" not in page
     assert "kept apart" in page
-    for metric in METRICS:
+    for metric in VOTED:
         assert client.get(f"/boards/external/other/{metric}/battle/").status_code == 200
     assert 'href="/boards/external/other/"' in client.get("/boards/trueskill/").content.decode()
     missing = client.get("/boards/external/nowhere/")
