@@ -10,7 +10,7 @@ from threading import Lock
 
 import numpy as np
 
-from rating.ccip.errors import ImageError
+from rating.ccip.errors import CCIPError, ImageError
 from rating.ccip.features import Vectors
 from rating.ccip.nets import CHUNKS, CPU, Nets
 from rating.ccip.pictures import Picture
@@ -18,7 +18,7 @@ from rating.ccip.preprocess import Pixels, Preprocess
 
 GPU_THREADS = 8
 
-Found = Vectors | ImageError
+Found = Vectors | CCIPError
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rating.ccip import clusters
 from rating.ccip.cache import EmbeddingCache
 from rating.ccip.embedding import Found, Lanes, embedded
-from rating.ccip.errors import FeatureError, ImageError, MixedEncodersError
+from rating.ccip.errors import CCIPError, FeatureError, ImageError, MixedEncodersError
 from rating.ccip.features import Features, Vectors, cosine_differences
 from rating.ccip.folder import FEAT, EncoderFolder, read_folder
 from rating.ccip.hub import find_folder
@@ -117,8 +117,8 @@ class CCIPEncoder:
 
     def embed_readable(
         self, images: Sequence[ImageSource], *, progress: Progress | None = None
-    ) -> tuple[Features, dict[int, ImageError]]:
-        """Features of the images that can be read, in their order, and what is wrong with the others, by index."""
+    ) -> tuple[Features, dict[int, CCIPError]]:
+        """Features of the images that have one, in their order, and what is wrong with the others, by index."""
         report = progress or (lambda done, total: None)
         pictures, failed = _pictures(images)
         times = Counter(picture.sha256 for picture in pictures.values())
@@ -126,9 +126,9 @@ class CCIPEncoder:
         left = {picture.sha256: picture for picture in pictures.values() if picture.sha256 not in known}
         done = len(images) - sum(times[image] for image in left)
         report(done, len(images))
-        broken: dict[str, ImageError] = {}
+        broken: dict[str, CCIPError] = {}
         for picture, found in self._fresh(list(left.values())):
-            if isinstance(found, ImageError):
+            if isinstance(found, CCIPError):
                 broken[picture.sha256] = found
             else:
                 known[picture.sha256] = found
@@ -213,8 +213,9 @@ class CCIPEncoder:
         finished: dict[str, Vectors] = {}
         try:
             for picture, found in embedded(pictures, self.folder.preprocess, self.nets, self._lanes):
-                if not isinstance(found, ImageError):
-                    _check_direction(found, picture, self.name)
+                if not isinstance(found, CCIPError) and not _has_direction(found):
+                    found = FeatureError(f"{self.name} gives {picture.name} a zero, NaN or infinite feature")
+                if not isinstance(found, CCIPError):
                     finished[picture.sha256] = found
                 yield picture, found
                 if len(finished) >= KEPT:
@@ -227,9 +228,9 @@ class CCIPEncoder:
         finished.clear()
 
 
-def _pictures(images: Sequence[ImageSource]) -> tuple[dict[int, Picture], dict[int, ImageError]]:
+def _pictures(images: Sequence[ImageSource]) -> tuple[dict[int, Picture], dict[int, CCIPError]]:
     pictures: dict[int, Picture] = {}
-    failed: dict[int, ImageError] = {}
+    failed: dict[int, CCIPError] = {}
     for index, image in enumerate(images):
         try:
             pictures[index] = picture_of(image)
@@ -238,6 +239,5 @@ def _pictures(images: Sequence[ImageSource]) -> tuple[dict[int, Picture], dict[i
     return pictures, failed
 
 
-def _check_direction(vector: Vectors, picture: Picture, encoder: str) -> None:
-    if not (np.isfinite(vector).all() and vector.any()):
-        raise FeatureError(f"{encoder} gives {picture.name} a zero, NaN or infinite feature; leave the image out")
+def _has_direction(vector: Vectors) -> bool:
+    return bool(np.isfinite(vector).all() and vector.any())

@@ -10,6 +10,7 @@ from rating import student
 
 MANY = 20  # characters from which resampling them covers what it says
 RESAMPLES = 2000
+ROUNDING = 1e-9
 
 Method = Literal["t", "bootstrap", "none"]
 Floats = NDArray[np.float64]
@@ -30,7 +31,7 @@ def estimate(
 ) -> tuple[Estimate, float]:
     """The mean of one value a character (C,), and the p-value of "it is 0".
 
-    Student's t below 20 characters; from 20 on the percentile interval of `resamples` samples of characters, and
+    Student's t below 20 characters (the sign test's p where all are equal); from 20 on the percentile interval of `resamples` samples of characters, and
     p = 2 min(1 + those on either side of 0) / (1 + resamples) (Davison and Hinkley 1997, Bootstrap Methods, 4.11).
     The same seed and the same order of characters give the same numbers.
     """
@@ -51,8 +52,13 @@ def _student(values: Floats, mean: float, level: float) -> tuple[Estimate, float
     error = float(values.std(ddof=1)) / len(values) ** 0.5
     dof = len(values) - 1
     reach = student.quantile(0.5 + level / 2.0, dof) * error
-    # Without any spread there is nothing to weigh a mean against: it is 0, or it is not.
-    p = 2.0 * float(student.cdf(-abs(mean) / error, dof)) if error else float(mean == 0)
+    if not mean:
+        p = 1.0
+    elif error <= ROUNDING * abs(mean):
+        # All characters say the same, and nothing says how sure each is: what is left is that all have one sign.
+        p = 2.0 ** (1 - len(values))
+    else:
+        p = 2.0 * float(student.cdf(-abs(mean) / error, dof))
     return Estimate(mean, mean - reach, mean + reach, "t"), p
 
 

@@ -21,7 +21,8 @@ OPTIONS: dict[str, dict[str, str]] = {
     # TF32 would make features depend on the card and on the size of a chunk.
     CUDA: {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"},
 }
-AGREE = 1e-5
+AGREE = 1e-5  # up to which numpy may stand in for the metric net
+SANE = 1e-3  # beyond which it makes no differences at all
 REMEDY = "onnxruntime is missing: pip install 'illustration-arena[ccip]' (on a GPU also onnxruntime-gpu)"
 PROBES = 16
 BLOCK = 512
@@ -193,9 +194,9 @@ def in_blocks(
 def _check_differences(found: NDArray[np.float32], path: object) -> None:
     if not np.isfinite(found).all():
         raise ContractError(f"{path} makes NaN of random features; the contract is a difference in [0, 1]")
-    if found.min() < -AGREE or found.max() > 1 + AGREE:
+    if found.min() < -SANE or found.max() > 1 + SANE:
         raise ContractError(f"{path} makes {found.min():.3g} to {found.max():.3g}; the contract is [0, 1]")
-    if np.abs(found - found.T).max() > AGREE or np.abs(found.diagonal()).max() > AGREE:
+    if np.abs(found - found.T).max() > SANE or np.abs(found.diagonal()).max() > SANE:
         raise ContractError(f"{path} is not symmetric with 0 on the diagonal, as the contract's differences are")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rating.ccip.encoder import CCIPEncoder, Progress
-from rating.ccip.errors import ImageError, SuiteError
+from rating.ccip.errors import CCIPError, ImageError, SuiteError
 from rating.ccip.features import Features
 from rating.ccip.intervals import Floats, estimate
 from rating.ccip.pictures import ImageSource, Picture, picture_of
@@ -144,7 +144,7 @@ def _gathered(
 
 def _embedded(
     encoder: CCIPEncoder, suite: Suite, pictures: Mapping[Key, Picture], progress: Progress | None
-) -> tuple[Features, Features, dict[Key, ImageError]]:
+) -> tuple[Features, Features, dict[Key, CCIPError]]:
     report = progress or (lambda done, total: None)
     references = list(chain.from_iterable(suite.references.values()))
     total = len(references) + len(pictures)

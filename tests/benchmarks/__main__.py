@@ -42,11 +42,11 @@ CONTESTS = (
     Contest("change of checkpoint", "diffusers' from_pretrained", "s", "swap"),
     Contest("manifest and PNG, share of rendering", "the limit of 3 %", "%", "provenance"),
     Contest("memory of the web process", "the limit of 150 MB", "MB", "web_memory", rounds=2),
-    Contest("ccip: embedding 48 images of 1024 x 1024", "dghs-imgutils 0.19", "s", "ccip.contests:embedding"),
-    Contest("ccip: 12 images by a net of 18 GFLOP", "dghs-imgutils 0.19", "s", "ccip.contests:large"),
+    Contest("ccip: embedding 24 images of 1024 x 1024", "dghs-imgutils 0.19", "s", "ccip.contests:embedding"),
+    Contest("ccip: 6 images by a net of 16 GFLOP", "dghs-imgutils 0.19", "s", "ccip.contests:large", rounds=3),
     Contest("ccip: 1000 x 1000 differences", "dghs-imgutils 0.19", "s", "ccip.contests:differences"),
     Contest("ccip: 1000 x 1000 differences, processor", "the limit of 0.1 s", "s", "ccip.contests:processor"),
-    Contest("ccip: peak memory for 500 images", "dghs-imgutils 0.19", "MB", "ccip.contests:memory", rounds=2),
+    Contest("ccip: peak memory for 500 images", "dghs-imgutils 0.19", "MB", "ccip.contests:memory", rounds=1),
 )
 
 
@@ -78,6 +78,7 @@ def contests(console: Console, only: list[str]) -> None:
         for contest in chosen:
             console.print(f"measuring: {contest.name}…")
             ours, theirs = measure(contest, Path(folder))
+            console.print(f"{spread(ours)} {contest.unit}, {contest.peer} {spread(theirs)} {contest.unit}")
             ratio = statistics.median(theirs) / statistics.median(ours)
             table.add_row(contest.name, contest.unit, spread(ours), contest.peer, spread(theirs), f"{ratio:.2f}")
     console.print(table)

@@ -96,9 +96,13 @@ def test_one_character_allows_no_interval() -> None:
     assert (one.low, one.high, one.p, one.method, one.verdict) == (None, None, 1.0, "none", "undecided")
 
 
-def test_a_difference_without_spread_is_certain() -> None:
-    a, _ = two(5)
-    assert compare([score_of("a", a), score_of("b", a + 0.125)])[0].verdict == "A"
+def test_characters_that_all_say_the_same_are_counted() -> None:
+    # Six of one sign: 2 x (1 / 2) ** 6; five are too few.
+    for characters, verdict in ((6, "A"), (5, "undecided")):
+        a, _ = two(characters)
+        one = compare([score_of("a", a), score_of("b", a + 0.125)])[0]
+        assert one.p == 2 * 0.5**characters
+        assert one.verdict == verdict
     made, p = estimate(np.zeros(5))
     assert (made.low, made.high, p) == (0.0, 0.0, 1.0)
 

@@ -137,6 +137,8 @@ class TestFeaturesWithoutDirection:
         encoder = CCIPEncoder.from_dir(folder)
         with pytest.raises(FeatureError, match=r"black\.png"):
             encoder.embed([tmp_path / "good.png", tmp_path / "black.png"])
+        features, failed = encoder.embed_readable([tmp_path / "black.png", tmp_path / "good.png"])
+        assert (len(features), list(failed)) == (1, [0])
 
     @pytest.mark.parametrize("vectors", [np.ones(4, np.float32), np.ones((2, 4))])
     def test_of_another_shape_or_precision_are_refused(self, vectors: np.ndarray) -> None:
