@@ -31,8 +31,9 @@ def estimate(
 ) -> tuple[Estimate, float]:
     """The mean of one value a character (C,), and the p-value of "it is 0".
 
-    Student's t below 20 characters (the sign test's p where all are equal); from 20 on the percentile interval of `resamples` samples of characters, and
-    p = 2 min(1 + those on either side of 0) / (1 + resamples) (Davison and Hinkley 1997, Bootstrap Methods, 4.11).
+    Student's t below 20 characters, with the sign test's p where all values are equal. From 20 on the percentile
+    interval of `resamples` samples of characters, and p = 2 min(1 + those on either side of 0) / (1 + resamples)
+    (Davison and Hinkley 1997, Bootstrap Methods, 4.11).
     The same seed and the same order of characters give the same numbers.
     """
     mean = float(values.mean())
