@@ -54,6 +54,26 @@ class RatingRun(models.Model):
         return f"{self.metric} {self.poll or 'combined'} ({self.population}{self.cut and ', '}{self.cut})"
 
 
+class MatchupPlan(models.Model):
+    """Which matchups of a poll to ask for next, and what such planning spares; derived from the poll's votes."""
+
+    poll = models.CharField(max_length=10, unique=True, help_text="Poll kind.")
+    votes = models.PositiveBigIntegerField(default=0, help_text="Counted votes that it was made of.")
+    matchups = models.JSONField(default=list)
+    made_at = models.DateTimeField(default=timezone.now)
+    savings = models.JSONField(default=list, help_text="What the experiment found.")
+    savings_votes = models.PositiveBigIntegerField(
+        default=0, help_text="Counted votes that the experiment was made of."
+    )
+    claimed_at = models.DateTimeField(null=True, blank=True, help_text="When a worker was last asked to make it.")
+
+    class Meta:
+        ordering = ("poll",)
+
+    def __str__(self) -> str:
+        return f"plan of {self.poll}"
+
+
 class Standing(models.Model):
     """One contestant's row of a board; without rank and value while the votes do not allow any."""
 

@@ -1,13 +1,14 @@
 """Celery's way into boards: what a page has no time for. The rows say how far a board is; a message only says go."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from celery import shared_task
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from arena.leaderboard.models import RatingRun
+from arena.leaderboard.models import MatchupPlan, RatingRun
+from arena.leaderboard.planning import make_experiment, make_plan
 from arena.leaderboard.replay import refresh
 from arena.leaderboard.table import Board, is_behind
 
@@ -31,6 +32,24 @@ def catch_up(found: Board) -> None:
     if not is_behind(found) or found.run is None:
         return
     run_id, now = found.run.pk, timezone.now()
-    free = Q(claimed_at=None) | Q(claimed_at__lt=now - timedelta(seconds=CLAIM_SECONDS))
-    if RatingRun.objects.filter(free, pk=run_id).update(claimed_at=now):
+    if RatingRun.objects.filter(_free(now), pk=run_id).update(claimed_at=now):
         transaction.on_commit(lambda: catch_up_board.delay(run_id), robust=True)
+
+
+@shared_task(name="leaderboard.plan")
+def plan_matchups(kind: str) -> None:
+    """Plan the next matchups of a poll, and measure what that spares."""
+    make_plan(kind)
+    make_experiment(kind)
+    MatchupPlan.objects.filter(poll=kind).update(claimed_at=None)
+
+
+def plan_soon(plan: MatchupPlan) -> None:
+    """Ask a worker to plan anew, unless one was asked within the last minute."""
+    now, kind = timezone.now(), plan.poll
+    if MatchupPlan.objects.filter(_free(now), pk=plan.pk).update(claimed_at=now):
+        transaction.on_commit(lambda: plan_matchups.delay(kind), robust=True)
+
+
+def _free(now: datetime) -> Q:
+    return Q(claimed_at=None) | Q(claimed_at__lt=now - timedelta(seconds=CLAIM_SECONDS))

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from arena.leaderboard import views
+from arena.leaderboard import plan_views, views
 
 app_name = "leaderboard"
 urlpatterns: list[URLPattern] = [
@@ -10,6 +10,8 @@ urlpatterns: list[URLPattern] = [
     path("boards/external/<slug:name>/", views.external, name="external"),
     path("boards/external/<slug:name>/<str:metric>/", views.external, name="external"),
     path("boards/external/<slug:name>/<str:metric>/<path:kind>/", views.external, name="external"),
+    path("boards/next/", plan_views.next_matchups, name="next"),
+    path("boards/next/<str:kind>/", plan_views.next_matchups, name="next"),
     path("boards/<str:metric>/", views.one_board, name="board"),
     path("boards/<str:metric>/<str:kind>/", views.one_board, name="board"),
 ]
