@@ -23,7 +23,8 @@ class Trace(NamedTuple):
         stage: what decided which tags stay: "full", "tag dropout", "text only", "unconditional", or "level N" (from 1).
         tags: the post's tags that the config takes in.
         places: which of ``tags`` are in the caption.
-        safe: which of ``tags`` are character and artist names that this draw kept from being dropped.
+        names: which of ``tags`` are character and artist names.
+        safe: which of the names this draw kept from being dropped.
         protected: which of ``tags`` are no-dropout tokens.
         paraphrased: (tag, what stands for it).
         text: which of the post's texts is in the caption, -1 for none.
@@ -34,6 +35,7 @@ class Trace(NamedTuple):
     stage: str
     tags: tuple[str, ...]
     places: frozenset[int]
+    names: tuple[int, ...]
     safe: tuple[int, ...]
     protected: tuple[int, ...]
     paraphrased: tuple[tuple[str, str], ...]
@@ -86,7 +88,9 @@ def caption(post: Post, config: CaptionConfig, seed: int, epoch: int) -> Caption
     if register:
         pieces = stages.with_register(config, pieces, register, draws)
     line, spaces = stages.joined(config, pieces, draws)
-    return Caption(line, Trace(stage, sheet.tags, kept, safe, protected, paraphrased, text, register, spaces))
+    return Caption(
+        line, Trace(stage, sheet.tags, kept, sheet.names, safe, protected, paraphrased, text, register, spaces)
+    )
 
 
 def prompt_text(tags: Post | Iterable[str], config: CaptionConfig = TINY, characters: Sequence[str] = ()) -> str:

@@ -13,6 +13,7 @@ from training.errors import UserError
 COMMANDS: dict[str, str] = {
     "dataset": "training.dataset.cli:main",
     "prepare": "training.prepare_cli:main",
+    "report": "training.report_cli:main",
     "explain-caption": "training.explain_cli:main",
     "base": "training.base_cli:main",
     "train": "training.train_cli:main",
@@ -21,6 +22,7 @@ COMMANDS: dict[str, str] = {
 SUMMARIES: dict[str, str] = {
     "dataset": "render the demo data set, or a contact sheet of one",
     "prepare": "prune, rank and write posts for training",
+    "report": "what a prepared data set holds and what was left out, as a page",
     "explain-caption": "show how the caption of one post in one epoch comes about",
     "base": "train the tiny base from nothing",
     "train": "fine-tune a base, one checkpoint per epoch",

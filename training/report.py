@@ -1,0 +1,288 @@
+"""What a prepared set holds and what was left out, as numbers (docs/dataset-report.md)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from training.buckets import BucketConfig, assign
+from training.caption_config import CaptionConfig
+from training.captions import Trace, caption
+from training.census import Census
+from training.config import from_mapping
+from training.errors import UserError
+from training.expectation import expected_kept
+from training.folder import read_manifest
+from training.posts import Post, parse_post
+from training.prepare_config import PrepareConfig
+from training.prepare_part import MEANINGS
+from training.sources import parts_of, reported
+from training.stages import TEXT_ONLY, UNCONDITIONAL
+from training.vocabulary import Vocabulary, read_vocabulary
+
+SAMPLED_PARTS, SAMPLED_POSTS, EPOCHS = 20, 2_000, 4
+NAMED = 1_000  # removed posts, problems and left-out pictures that are listed one by one
+TOP = 40
+LOST_EDGES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 1.0)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the report is about: a prepared set, the captions it will be trained with, and their tokenizer."""
+
+    folder: Path
+    captions: CaptionConfig
+    captions_name: str
+    tokenizer: Path
+    seed: int = 0
+
+
+def gather(asked: Asked) -> dict[str, Any]:
+    """The whole report as plain JSON values.
+
+    Raises:
+        UserError: the folder is no whole prepared set, or the tokenizer cannot be read.
+    """
+    manifest = read_manifest(asked.folder)
+    if "prepare" not in manifest:
+        raise UserError(
+            f"{asked.folder} is not prepared: run `python -m training prepare {asked.folder} --out DIR` first"
+        )
+    config = from_mapping(PrepareConfig, manifest["prepare"], f"{asked.folder}/dataset.json")
+    counts = _counts(asked.folder)
+    before, after = counts["before"], counts["after"]
+    vocabulary = read_vocabulary(Path(config.vocabulary), reported) if config.vocabulary else None
+    return {
+        "set": str(asked.folder.resolve()),
+        "manifest": {name: manifest[name] for name in ("source", "posts", "removed", "parts", "command", "prepare")},
+        "synthetic_fields": manifest.get("synthetic_fields", []),
+        "synthetic_posts": after.synthetic,
+        "reasons": dict(counts["reasons"].most_common()),
+        "removed": _listed(asked.folder, "removed"),
+        "problems": _listed(asked.folder, "problems", {"kept": True}),
+        "problem_kinds": dict(_problem_kinds(asked.folder).most_common(TOP)),
+        "resized": counts["resized"],
+        "repairs": dict(counts["repairs"].most_common(TOP)),
+        "shares": {name: _shares(getattr(before, name), getattr(after, name)) for name in
+                   ("ratings", "years", "qualities", "persons")},
+        "top_tags": _top_tags(before, after),
+        "never_seen": _never_seen(before, after, vocabulary),
+        "ambiguous": _ambiguous(asked.folder, counts["ambiguous"]),
+        "buckets": _buckets(after.sizes, config.buckets),
+        "left_out_of_buckets": _left_out(asked.folder, after.sizes, config.buckets),
+        "captions": _captions(asked),
+    }  # fmt: skip
+
+
+def _counts(folder: Path) -> dict[str, Any]:
+    total: dict[str, Any] = {
+        "before": Census(),
+        "after": Census(),
+        "reasons": Counter(),
+        "repairs": Counter(),
+        "ambiguous": {},
+        "resized": 0,
+    }
+    for file in sorted(folder.glob("parts/*/counts.json")):
+        part = json.loads(file.read_text("utf-8"))
+        for name in ("before", "after"):
+            total[name].merge(part[name])
+        for name in ("reasons", "repairs"):
+            total[name].update(part[name])
+        for tag, numbers in part["ambiguous"].items():
+            total["ambiguous"].setdefault(tag, Counter()).update(numbers)
+        total["resized"] += part["resized"]
+    return total
+
+
+def _lines(folder: Path, name: str) -> Iterator[dict[str, Any]]:
+    for file in sorted(folder.glob(f"parts/*/{name}.jsonl")):
+        with file.open(encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
+
+
+def _listed(folder: Path, name: str, only: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """The first of them by name; all stand in the parts' files."""
+    wanted = (line for line in _lines(folder, name) if all(line[key] == value for key, value in (only or {}).items()))
+    return list(islice(wanted, NAMED))
+
+
+def _problem_kinds(folder: Path) -> Counter[str]:
+    """Problems by their words, without the values that differ from post to post."""
+    kinds: Counter[str] = Counter()
+    for line in _lines(folder, "problems"):
+        kinds[line["problem"].split(":")[0].split(", found")[0].split(", md5")[0]] += 1
+    file = folder / "vocabulary-problems.jsonl"
+    kinds["rows of the vocabulary"] += len(file.read_text("utf-8").splitlines()) if file.is_file() else 0
+    return +kinds
+
+
+def _shares(before: Counter[str], after: Counter[str]) -> dict[str, dict[str, float]]:
+    """Posts and share of each value, before and after."""
+    total = max(1, before.total()), max(1, after.total())
+    return {
+        key: {"before": before[key], "after": after[key],
+              "share_before": before[key] / total[0], "share_after": after[key] / total[1]}
+        for key in sorted(before | after)
+    }  # fmt: skip
+
+
+def _top_tags(before: Census, after: Census) -> list[dict[str, Any]]:
+    old, new = before.tags(), after.tags()
+    return [
+        {"tag": tag, "before": count, "after": new[tag],
+         "share_before": count / max(1, before.posts), "share_after": new[tag] / max(1, after.posts)}
+        for tag, count in old.most_common(TOP)
+    ]  # fmt: skip
+
+
+def _never_seen(before: Census, after: Census, vocabulary: Vocabulary | None) -> dict[str, Any]:
+    """Tags that no post of the set has: lost on the way, or of the vocabulary and in no post at all."""
+    old, new = before.tags(), after.tags()
+    lost = sorted((tag for tag in old if not new[tag]), key=lambda tag: (-old[tag], tag))
+    absent = sorted(set(vocabulary.categories) - set(old)) if vocabulary else []
+    return {"lost": len(lost), "lost_tags": lost[:NAMED], "absent": len(absent), "absent_tags": absent[:NAMED]}
+
+
+def _ambiguous(folder: Path, found: dict[str, Counter[str]]) -> list[dict[str, Any]]:
+    """Words of two meanings that this set's posts have, the most unfocused first."""
+    words = json.loads((folder / MEANINGS).read_text("utf-8"))
+    rows = [
+        {"word": word, "tags": [{"tag": tag, **found[tag]} for tag in tags if tag in found],
+         "unfocused": sum(found[tag]["unfocused"] for tag in tags if tag in found)}
+        for word, tags in words.items() if any(tag in found for tag in tags)
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: (-row["unfocused"], row["word"]))[:NAMED]
+
+
+def _sizes(sizes: Counter[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Widths, heights and how many pictures have them, each (distinct sizes,)."""
+    pairs = np.array([tuple(map(int, size.split("x"))) for size in sizes], np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1], np.array(list(sizes.values()), np.int64)
+
+
+def _buckets(sizes: Counter[str], config: BucketConfig) -> list[dict[str, Any]]:
+    """Fill and loss of every set: pictures of each size, mean share cut off, a histogram of it."""
+    widths, heights, counts = _sizes(sizes)
+    rows = []
+    for buckets in config.sets:
+        found = assign(widths, heights, buckets)
+        taken = found.bucket >= 0
+        fill = np.bincount(found.bucket[taken], counts[taken], len(found.sizes)).astype(int)
+        pictures = int(counts[taken].sum())
+        rows.append({
+            "megapixels": buckets.megapixels,
+            "pictures": pictures,
+            "share": pictures / max(1, int(counts.sum())),
+            "mean_lost": float(np.average(found.lost[taken], weights=counts[taken])) if pictures else 0.0,
+            "worst_lost": float(found.lost[taken].max(initial=0.0)),
+            "enlarged": int(counts[taken & (found.scale > 1)].sum()),
+            "lost_edges": list(LOST_EDGES),
+            "lost": np.histogram(found.lost[taken], LOST_EDGES, weights=counts[taken])[0].astype(int).tolist(),
+            "fill": [{"width": width, "height": height, "pictures": int(count)}
+                     for (width, height), count in zip(found.sizes, fill, strict=True)],
+        })  # fmt: skip
+    return rows
+
+
+def _left_out(folder: Path, sizes: Counter[str], config: BucketConfig) -> dict[str, Any]:
+    """Pictures that no set takes, by name."""
+    widths, heights, counts = _sizes(sizes)
+    free = np.ones(len(counts), bool)
+    for buckets in config.sets:
+        free &= assign(widths, heights, buckets).bucket < 0
+    without = {f"{width}x{height}" for width, height in zip(widths[free], heights[free], strict=True)}
+    posts = (post for post in _posts(folder) if f"{post.image_width}x{post.image_height}" in without) if without else ()
+    named = [{"post": post.id, "file": post.file_path, "size": f"{post.image_width}x{post.image_height}"}
+             for post in islice(posts, NAMED)]  # fmt: skip
+    return {"pictures": int(counts[free].sum()), "named": named}
+
+
+def _posts(folder: Path) -> Iterator[Post]:
+    return (parse_post(record, where, reported) for part in parts_of(folder) for where, record in part.records())
+
+
+def sample_posts(folder: Path) -> list[Post]:
+    """Up to `SAMPLED_POSTS`, from parts spread evenly over the set and evenly within each part's beginning."""
+    parts = parts_of(folder)
+    chosen = parts[:: -(-len(parts) // SAMPLED_PARTS)]
+    share = SAMPLED_POSTS // len(chosen)
+    found: list[Post] = []
+    for part in chosen:
+        records = list(islice(part.records(), 50 * share))
+        found += [parse_post(record, where, reported) for where, record in records[:: max(1, len(records) // share)]]
+    return found[:SAMPLED_POSTS]
+
+
+def _captions(asked: Asked) -> dict[str, Any]:
+    """Captions of a sample over a few epochs: tags kept against arithmetic, tokens against what is read."""
+    posts = sample_posts(asked.folder)
+    tokenizer, limit = load_tokenizer(asked.tokenizer)
+    tokens: list[int] = []
+    kept: dict[int, list[tuple[int, float]]] = {}
+    stages: Counter[str] = Counter()
+    for made in (caption(post, asked.captions, asked.seed, epoch) for post in posts for epoch in range(EPOCHS)):
+        tokens.append(len(tokenizer.encode(made.text, add_special_tokens=False).ids))
+        stages[made.trace.stage] += 1
+        if made.trace.stage not in {UNCONDITIONAL, TEXT_ONLY}:
+            pair = len(made.trace.places), _expected(made.trace, asked.captions)
+            kept.setdefault(len(made.trace.tags), []).append(pair)
+    rows = [
+        {"tags": count, "captions": len(pairs), "kept": float(np.mean([pair[0] for pair in pairs])),
+         "expected": float(np.mean([pair[1] for pair in pairs]))}
+        for count, pairs in sorted(kept.items())
+    ]  # fmt: skip
+    pairs = [pair for found in kept.values() for pair in found] or [(0, 0.0)]
+    cut = sum(1 for count in tokens if count > limit)
+    return {
+        "config": asked.captions_name,
+        "posts": len(posts),
+        "captions": len(tokens),
+        "epochs": EPOCHS,
+        "tokenizer": os.path.relpath(asked.tokenizer),
+        "limit": limit,
+        "truncated": cut,
+        "truncated_share": cut / max(1, len(tokens)),
+        "tokens": np.bincount(tokens).tolist() if tokens else [],
+        "stages": dict(stages.most_common()),
+        "kept": rows,
+        "mean_kept": float(np.mean([pair[0] for pair in pairs])),
+        "mean_expected": float(np.mean([pair[1] for pair in pairs])),
+        "examples": [
+            {"post": post.id, "caption": caption(post, asked.captions, asked.seed, 0).text} for post in posts[:8]
+        ],
+    }
+
+
+def _expected(trace: Trace, config: CaptionConfig) -> float:
+    free_names = set(trace.names) - set(trace.protected)
+    return _mean_kept(len(trace.tags), len(free_names), len(trace.protected), config)
+
+
+_mean_kept = lru_cache(4096)(expected_kept)
+
+
+def load_tokenizer(folder: Path) -> tuple[Tokenizer, int]:
+    """A checkpoint's tokenizer and how many tokens of a caption it reads: 75 of CLIP's 77 positions.
+
+    Raises:
+        UserError: there is none.
+    """
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        positions = int(json.loads((folder / "tokenizer_config.json").read_text("utf-8"))["model_max_length"])
+    except Exception as error:  # the library raises plain Exceptions for a missing or broken file
+        raise UserError(
+            f"{folder} holds no tokenizer ({error}): name the folder `tokenizer` of a checkpoint"
+        ) from error
+    return tokenizer, positions - 2
