@@ -42,6 +42,7 @@ CONTESTS = (
     Contest("change of checkpoint", "diffusers' from_pretrained", "s", "swap"),
     Contest("manifest and PNG, share of rendering", "the limit of 3 %", "%", "provenance"),
     Contest("memory of the web process", "the limit of 150 MB", "MB", "web_memory", rounds=2),
+    Contest("memory of exporting 200,000 votes", "20,000 votes", "MB", "votes.export", rounds=1),
     Contest("ccip: embedding 24 images of 1024 x 1024", "dghs-imgutils 0.19", "s", "ccip.contests:embedding"),
     Contest("ccip: 6 images by a net of 16 GFLOP", "dghs-imgutils 0.19", "s", "ccip.contests:large", rounds=3),
     Contest("ccip: 1000 x 1000 differences", "dghs-imgutils 0.19", "s", "ccip.contests:differences"),
