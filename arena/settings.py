@@ -180,6 +180,10 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 ARENA_RENDERER = os.environ.get("ARENA_RENDERER", "generation.renderer.Renderer")
 ARENA_DEVICE = os.environ.get("ARENA_DEVICE", "cpu")
 ARENA_RENDER_THREADS = environment.whole("ARENA_RENDER_THREADS", 1, least=1)
+# The same for the encoder that measures how near images come to their characters; none set, nothing is measured. Its
+# folder is the project's own small one, or that of a published CCIP encoder.
+ARENA_ENCODER = os.environ.get("ARENA_ENCODER", "rating.ccip.CCIPEncoder")
+ARENA_ENCODER_FOLDER = os.environ.get("ARENA_ENCODER_FOLDER", "")
 ARENA_API_TOKEN = os.environ.get("ARENA_API_TOKEN") or local_secret("api-token")
 # Requests with one token, and wrong tokens from one address, in a minute; 0 is no limit.
 ARENA_API_REQUESTS_PER_MINUTE = environment.whole("ARENA_API_REQUESTS_PER_MINUTE", 600)

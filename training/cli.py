@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "base": "training.base_cli:main",
     "train": "training.train_cli:main",
     "attributes": "training.attributes_cli:main",
+    "ccip": "training.ccip.cli:main",
 }
 SUMMARIES: dict[str, str] = {
     "dataset": "render the demo data set, or a contact sheet of one",
@@ -27,6 +28,7 @@ SUMMARIES: dict[str, str] = {
     "base": "train the tiny base from nothing",
     "train": "fine-tune a base, one checkpoint per epoch",
     "attributes": "train and measure the attribute check of rendered images",
+    "ccip": "train and measure the small character encoder",
 }
 
 

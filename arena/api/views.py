@@ -14,6 +14,7 @@ from arena.api.openapi import document
 from arena.api.requests import ProblemError, json_object, needs
 from arena.evaluations.models import EvaluationRun, Worker
 from arena.evaluations.running import cancel, start, unfinished
+from arena.evaluations.scores import as_json, newest_score
 from arena.evaluations.tasks import enqueue
 from arena.gallery.finding import UnknownCheckpointError, find_contestant, listed
 from arena.gallery.registering import ConflictError, register
@@ -96,8 +97,10 @@ def start_evaluation(request: HttpRequest) -> JsonResponse:
 
 @needs(Scope.READ)
 def evaluation(request: HttpRequest, run_id: int) -> JsonResponse:
-    """How far an evaluation is, and what it has cost."""
-    return JsonResponse(_evaluation(request, _run(run_id)))
+    """How far an evaluation is, what it has cost, and the newest score of its contestant."""
+    run = _run(run_id)
+    score = newest_score(run.contestant)
+    return JsonResponse(_evaluation(request, run) | {"score": as_json(score) if score else None})
 
 
 @needs(Scope.EVALUATIONS)

@@ -87,7 +87,7 @@ class CheckpointScoreQuerySet(models.QuerySet["CheckpointScore"]):
 
 
 class CheckpointScore(models.Model):
-    """How well a contestant draws the named characters (docs/character-similarity.md): one encoder, one suite.
+    """How well a contestant draws the named characters (docs/evaluation.md): one encoder, one suite.
 
     Differences are in [0, 1], lower is better; rates in [0, 1], higher is better. A score with missing images is
     incomplete.

@@ -1,4 +1,4 @@
-"""Evaluating a contestant: render what the open polls ask for, chunk by chunk, and enrol it.
+"""Evaluating a contestant: render what the open polls ask for, chunk by chunk, enrol it, and measure it at the end.
 
 The row in the database is the truth about the job. Whoever renders holds a lease on the row (``heartbeat_at``), given
 back after every chunk; the lease of a killed process runs out by itself.
@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from arena.evaluations.measuring import measure
 from arena.evaluations.models import EvaluationRun
 from arena.gallery.models import Contestant, Prompt, Sample
 from arena.gallery.rendering import Job, missing, render_missing
@@ -89,7 +90,8 @@ def advance(
 ) -> bool:
     """Render the next chunk of an evaluation: whole batches until `seconds` are spent, at least one.
 
-    The contestant is enrolled in the open polls once its first samples exist.
+    The contestant is enrolled in the open polls once its first samples exist. Once all is rendered, chunks
+    measure it against the characters' references.
 
     Returns:
         Whether work is left.
@@ -131,7 +133,39 @@ def _advance(run: EvaluationRun, deadline: float, on_progress: Callable[[Evaluat
             on_progress(run)
     if rendered:
         enrol(run.contestant)
-    return rendered < len(asked) or not _finish(run)
+    return rendered < len(asked) or not _measured(run) or not _finish(run)
+
+
+def _measured(run: EvaluationRun) -> bool:
+    """Measure the contestant; False when a chunk's time was spent first; what was measured by then is kept."""
+    try:
+        measure(run.contestant, progress=_watched(run))
+    except _PauseError:
+        return False
+    return True
+
+
+class _PauseError(Exception):
+    """Others have waited long enough for this process."""
+
+
+def _watched(run: EvaluationRun) -> Callable[[int, int], None]:
+    """Called for every image that is measured: renews the lease, stops for a cancellation or at the chunk's end."""
+    stopped = _stopped(run)
+    calls, deadline = 0, 0.0
+
+    def look(done: int, total: int) -> None:
+        nonlocal calls, deadline
+        if stopped():
+            raise Cancelled(f"measuring {run.contestant} was cancelled at image {done} of {total}")
+        calls += 1
+        # The time runs from the first call, however long the files took to read. Two calls, one for references and one
+        # for samples, tell what is known already: with the third, this chunk has measured an image.
+        deadline = deadline or time.monotonic() + CHUNK_SECONDS
+        if calls > 2 and done < total and time.monotonic() > deadline:
+            raise _PauseError
+
+    return look
 
 
 def _finish(run: EvaluationRun) -> bool:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from arena.evaluations import running
 from arena.evaluations.models import EvaluationRun
+from arena.evaluations.scores import cards, newest_score
 from arena.evaluations.status import describe, snapshot
 from arena.evaluations.tasks import enqueue
 
@@ -70,8 +71,11 @@ def resume_evaluation(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _context(pk: int) -> dict[str, Any]:
     run = get_object_or_404(EvaluationRun.objects.select_related("contestant__checkpoint__run"), pk=pk)
+    score = newest_score(run.contestant)
     return {
         "evaluation": run,
+        "score": score,
+        "cards": cards(score) if score else [],
         "told": describe(run),
         "unfinished": run.state in running.UNFINISHED,
         "resumable": run.state in (running.State.CANCELLED, running.State.FAILED),

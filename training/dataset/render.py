@@ -4,6 +4,7 @@ import functools
 import io
 import json
 from importlib import resources
+from typing import Any
 
 import resvg_py
 from dicebear import Avatar, Style
@@ -37,6 +38,20 @@ def style_definition() -> dict[str, object]:
         resources.files("dicebear_styles").joinpath(f"{STYLE}.json").read_text("utf-8")
     )
     return definition
+
+
+def licence() -> dict[str, str]:
+    """Whose drawing style it is and what whoever passes pictures on has to say."""
+    meta: Any = style_definition()["meta"]
+    return {
+        "name": STYLE,
+        "title": meta["source"]["name"],
+        "creator": meta["creator"]["name"],
+        "licence": meta["license"]["name"],
+        "licence_url": meta["license"]["url"],
+        "attribution": meta["license"]["text"],
+        "source": meta["source"]["url"],
+    }
 
 
 @functools.cache
@@ -81,7 +96,16 @@ def _optional(component: str, variant: str | None) -> dict[str, object]:
 
 def render(scene: Scene, size: int = SIZE) -> Image.Image:
     """The scene as an RGB image of ``size`` x ``size`` pixels."""
-    svg = Avatar(_style(), avatar_options(scene, size)).to_string()
+    return rasterise(compose(avatar_options(scene, size)))
+
+
+def compose(options: dict[str, object]) -> str:
+    """The drawing as SVG."""
+    return str(Avatar(_style(), options).to_string())
+
+
+def rasterise(svg: str) -> Image.Image:
+    """The SVG as an RGB image of its own size."""
     png = bytes(resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True))
     return Image.open(io.BytesIO(png)).convert("RGB")
 

@@ -15,8 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from training.dataset.characters import CHARACTERS
 from training.dataset.plan import Plan, image_path, make_post
-from training.dataset.render import SIZE, style_definition
-from training.dataset.tables import STYLE
+from training.dataset.render import SIZE, licence
 from training.errors import UserError
 
 SCHEMA = 1
@@ -101,22 +100,12 @@ def _write_posts(folder: Path, plan: Plan, workers: int) -> dict[str, str]:
 
 
 def _manifest(plan: Plan, hashes: dict[str, str], command: str) -> dict[str, Any]:
-    meta: Any = style_definition()["meta"]
-    licence = {
-        "name": STYLE,
-        "title": meta["source"]["name"],
-        "creator": meta["creator"]["name"],
-        "licence": meta["license"]["name"],
-        "licence_url": meta["license"]["url"],
-        "attribution": meta["license"]["text"],
-        "source": meta["source"]["url"],
-    }
     return {
         **settings(plan),
         "posts": len(plan),
         "characters": len(CHARACTERS),
         **hashes,
-        "styles": [licence],
+        "styles": [licence()],
         "synthetic_fields": ["created_at", "score", "fav_count"],
         "note": "Pictures are composed by program from the style's parts. Dates, scores and favourites are "
         "synthetic: no person gave them.",

@@ -10,19 +10,25 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from arena.evaluations import running
+from arena.evaluations.measuring import measure
 from arena.evaluations.models import EvaluationRun
+from arena.evaluations.scores import spell_score
 from arena.evaluations.status import spell_cost
 from arena.evaluations.tasks import enqueue
 from arena.gallery.finding import UnknownCheckpointError, find_checkpoint
 from arena.gallery.models import Contestant
 from arena.gallery.registering import ConflictError, register
 from generation.checkpoint import CheckpointError
+from rating.errors import RatingError
 
 BUSY_PAUSE_SECONDS = 1.0
+COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 class Command(BaseCommand):
-    help = "Render what the polls ask of a checkpoint and enrol it. Killed at any point, it goes on where it was."
+    help = (
+        "Render what the polls ask of a checkpoint, enrol and measure it. Killed at any point, it goes on from there."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("checkpoint", help="name, first characters of the hash, or folder of a checkpoint")
@@ -38,8 +44,7 @@ class Command(BaseCommand):
                 self._render(run)
 
     def _render(self, run: EvaluationRun) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True)) as progress:
+        with Progress(*COLUMNS, console=Console(stderr=True)) as progress:
             task = progress.add_task(str(run.contestant), total=None)
             while self._advance(run, lambda now: progress.update(task, completed=now.done, total=now.total)):
                 pass
@@ -47,6 +52,20 @@ class Command(BaseCommand):
         if run.state != EvaluationRun.State.DONE:
             raise CommandError(f"the evaluation of {run.contestant} is {run.state}: {run.error or 'stopped elsewhere'}")
         self.stdout.write(f"{run.contestant}: {run.done} of {run.total} samples, {spell_cost(run)}")
+        self._measure(run.contestant)
+
+    def _measure(self, contestant: Contestant) -> None:
+        """Measure what was not measured with this run: the encoder or the references may be others than then."""
+        with Progress(*COLUMNS, console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task(f"measuring {contestant}", total=None)
+            try:
+                score = measure(contestant, progress=lambda n, total: progress.update(task, completed=n, total=total))
+            except RatingError as error:
+                raise CommandError(f"{contestant} cannot be measured: {error}") from error
+        if score:
+            self.stdout.write("\n".join(spell_score(score)))
+        if score and not score.complete:
+            raise CommandError(f"the score of {contestant} is incomplete: {score.missing} images could not be measured")
 
     def _advance(self, run: EvaluationRun, on_progress: Any) -> bool:
         """One chunk; while a worker holds the evaluation, only wait for it."""
