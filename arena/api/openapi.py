@@ -91,8 +91,8 @@ OPERATIONS = (
         body=object_of({"checkpoint": {"type": "string", "description": "Name, or beginning of the hash."}}),
     ),
     Operation(
-        "/api/evaluations/{run_id}", "get", "getEvaluation", "How far an evaluation is, and what it has cost.",
-        Scope.READ, {200: "Evaluation"}, (404,), path_parameters=[RUN_ID],
+        "/api/evaluations/{run_id}", "get", "getEvaluation", "How far an evaluation is, its cost and its newest score.",
+        Scope.READ, {200: "EvaluationWithScore"}, (404,), path_parameters=[RUN_ID],
     ),
     Operation(
         "/api/evaluations/{run_id}/cancel", "post", "cancelEvaluation", "Stop an evaluation.",

@@ -6,6 +6,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from arena.evaluations.models import EvaluationRun
+from arena.evaluations.scores import ToldScore
 from arena.gallery.models import Run
 from arena.leaderboard.comparing import Comparing
 from arena.leaderboard.exporting import MEANINGS
@@ -98,6 +99,7 @@ EVALUATION = object_of(
         "finished_at": maybe(MOMENT),
     }
 )
+EVALUATED = object_of(EVALUATION["properties"] | {"score": maybe(ref("Score"))})
 CONTESTANT = object_of(
     {
         "name": TEXT,
@@ -146,6 +148,8 @@ SCHEMAS: dict[str, Schema] = {
         {"id": WHOLE, "created": PLAIN[bool], "evaluation": WHOLE, "url": EVALUATION["properties"]["url"]}
     ),
     "Evaluation": EVALUATION,
+    "EvaluationWithScore": EVALUATED,
+    "Score": schema_of(ToldScore),
     "Evaluations": object_of({"evaluations": listed(ref("Evaluation")), "total": COUNT}),
     "ProgressReport": object_of(PROGRESS_OPTIONS, optional=tuple(PROGRESS_OPTIONS)),
     "Progress": object_of({"run": TEXT, "state": TEXT, "percent": WHOLE}),

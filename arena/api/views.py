@@ -14,7 +14,7 @@ from arena.api.openapi import document
 from arena.api.requests import ProblemError, json_object, needs
 from arena.evaluations.models import EvaluationRun, Worker
 from arena.evaluations.running import cancel, start, unfinished
-from arena.evaluations.scores import as_json, newest_score
+from arena.evaluations.scores import told_score
 from arena.evaluations.tasks import enqueue
 from arena.gallery.finding import UnknownCheckpointError, find_contestant, listed
 from arena.gallery.registering import ConflictError, register
@@ -99,8 +99,7 @@ def start_evaluation(request: HttpRequest) -> JsonResponse:
 def evaluation(request: HttpRequest, run_id: int) -> JsonResponse:
     """How far an evaluation is, what it has cost, and the newest score of its contestant."""
     run = _run(run_id)
-    score = newest_score(run.contestant)
-    return JsonResponse(_evaluation(request, run) | {"score": as_json(score) if score else None})
+    return JsonResponse(_evaluation(request, run) | {"score": told_score(run.contestant)})
 
 
 @needs(Scope.EVALUATIONS)

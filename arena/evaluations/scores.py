@@ -1,7 +1,8 @@
 """Scores as pages, commands and the API tell them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
@@ -14,10 +15,51 @@ from rating.ccip.report import CheckpointScore as Measured
 
 WORST = 3
 REFERENCES = 3
-HEAD = ("encoder_name", "encoder", "notice", "suite", "threshold", "images", "missing", "complete", "interval")
-NUMBERS = ("difference", "difference_low", "difference_high", "same_rate", "same_rate_low", "same_rate_high", "top1")
-BOUNDS = ("reference_difference", "reference_same_rate", "floor_difference", "floor_same_rate")
-OF_CHARACTER = ("images", "missing", "difference", "same_rate", "nearest", "top1", *BOUNDS)
+
+
+@dataclass(frozen=True)
+class ToldCharacter:
+    """One character's part of a score, as the API tells it."""
+
+    character: str
+    images: int
+    missing: int
+    difference: float | None
+    same_rate: float | None
+    nearest: float | None
+    top1: float | None
+    reference_difference: float | None
+    reference_same_rate: float | None
+    floor_difference: float | None
+    floor_same_rate: float | None
+
+
+@dataclass(frozen=True)
+class ToldScore:
+    """A score as the API tells it; fields as in `CheckpointScore`."""
+
+    encoder: str
+    encoder_name: str
+    notice: str
+    suite: str
+    threshold: float
+    images: int
+    missing: int
+    complete: bool
+    interval: str
+    difference: float | None
+    difference_low: float | None
+    difference_high: float | None
+    same_rate: float | None
+    same_rate_low: float | None
+    same_rate_high: float | None
+    top1: float | None
+    reference_difference: float | None
+    reference_same_rate: float | None
+    floor_difference: float | None
+    floor_same_rate: float | None
+    measured_at: datetime
+    characters: list[ToldCharacter]
 
 
 @dataclass(frozen=True)
@@ -72,12 +114,18 @@ def _references(row: CharacterScore) -> list[str]:
     return [reverse("reference", args=[row.character.name, number]) for number in range(1, count + 1)]
 
 
-def as_json(score: CheckpointScore) -> dict[str, Any]:
-    """The score as plain JSON values: over all characters, and each."""
-    whole = {name: getattr(score, name) for name in (*HEAD, *NUMBERS, *BOUNDS)}
+def told_score(contestant: Contestant) -> dict[str, Any] | None:
+    """The contestant's newest score as plain values, over all characters and each; None before the first."""
+    score = newest_score(contestant)
+    if score is None:
+        return None
     rows = score.characters.select_related("character")
-    each = [{"character": row.character.name} | {name: getattr(row, name) for name in OF_CHARACTER} for row in rows]
-    return whole | {"measured_at": score.measured_at, "characters": each}
+    characters = [ToldCharacter(row.character.name, *_values(row, ToldCharacter, {"character"})) for row in rows]
+    return asdict(ToldScore(*_values(score, ToldScore, {"characters"}), characters=characters))
+
+
+def _values(row: CheckpointScore | CharacterScore, kind: type, without: set[str]) -> list[Any]:
+    return [getattr(row, field.name) for field in fields(kind) if field.name not in without]
 
 
 def spell_score(score: CheckpointScore) -> Iterator[str]:

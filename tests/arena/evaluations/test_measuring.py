@@ -7,15 +7,20 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
+from django.test import Client
 from django.utils import timezone
+from jsonschema import Draft202012Validator
 from PIL import Image
 
+from arena.api.schemas import SCHEMAS
 from arena.evaluations import measuring, running
 from arena.evaluations.models import CharacterScore, CheckpointScore, EvaluationRun
+from arena.evaluations.scores import cards
 from arena.evaluations.seeding import seed
 from arena.gallery.models import Character, Contestant, Prompt, Sample
 from arena.gallery.registering import register
 from arena.polls.models import Poll
+from arena.votes.models import ImageFlag, Voter
 from rating.ccip import ContractError
 from rating.ccip.report import CheckpointScore as Measured
 from rating.errors import RatingError
@@ -221,6 +226,32 @@ def test_a_wrong_folder_is_named_and_the_images_stay(contestant: Contestant, set
     assert (run.state, run.done, Sample.objects.count()) == ("failed", 12, 12)
     settings.ARENA_ENCODER_FOLDER = ""
     assert evaluate(contestant).complete, "put right, it goes on"
+
+
+def test_the_api_tells_the_score_as_documented(contestant: Contestant, client: Client) -> None:
+    score = evaluate(contestant)
+    headers = {"Authorization": "Bearer token-of-the-tests"}
+    told = client.get(f"/api/evaluations/{contestant.evaluation.pk}", headers=headers).json()["score"]
+    assert told["difference"] == score.difference
+    assert [one["character"] for one in told["characters"]] == list(NAMES)
+    schema = {**SCHEMAS["Score"], "components": {"schemas": SCHEMAS}}
+    assert list(Draft202012Validator(schema).iter_errors(told)) == []
+
+
+def test_the_page_shows_each_character_and_no_withheld_image(contestant: Contestant, client: Client) -> None:
+    evaluate(contestant)
+    address = f"/evaluations/{contestant.evaluation.pk}/"
+    page = client.get(address).content.decode()
+    assert [page.count(f"<h3>{name}</h3>") for name in NAMES] == [1, 1, 1]
+    assert "not comparable with CCIP" in page
+    worst = cards(CheckpointScore.objects.get())[0].worst
+    assert [image.difference for image in worst] == sorted((image.difference for image in worst), reverse=True)
+    flagged = worst[0].sample
+    assert f"/samples/{flagged.pk}.png" in page
+    ImageFlag.objects.create(sample=flagged, voter=Voter.objects.create(), decision="hidden")
+    page = client.get(address).content.decode()
+    assert f"/samples/{flagged.pk}.png" not in page
+    assert 'class="absent"' in page
 
 
 def test_incomplete_scores_set_no_standard_for_a_board(contestant: Contestant) -> None:
