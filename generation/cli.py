@@ -13,7 +13,7 @@ from rich.table import Table
 
 from generation import origin_cli
 from generation.canonical import canonical_sha256
-from generation.checkpoint import CheckpointInfo
+from generation.checkpoint import INFO_FILE, CheckpointInfo, read_json
 from generation.errors import GenerationError
 from generation.imageio import archive_png, blind_png, read_archive
 from generation.origin_cli import chosen, load, origin, origin_options, plain_console, recipe_options
@@ -100,7 +100,8 @@ def _render(options: argparse.Namespace) -> int:
     if options.count < 1:
         raise ValueError(f"--count must be at least 1, got {options.count}")
     requests = [ImageRequest(options.prompt, options.seed + i) for i in range(options.count)]
-    Recipe(**chosen(options))  # an impossible value is refused before anything is loaded
+    if (options.path / INFO_FILE).is_file():  # an impossible value is refused before anything is loaded
+        replace(Recipe.from_dict(read_json(options.path / INFO_FILE).get("recipe", {})), **chosen(options))
     renderer = _renderer(options)
     recipe = replace(renderer.info.recipe, **chosen(options))
     for folder in filter(None, (options.out, options.blind)):

@@ -66,10 +66,12 @@ def own_manifest(
     }
 
 
-def check_sizes(parts: Parts, recipe: Recipe, requests: Sequence[ImageRequest]) -> None:
+def check_sizes(
+    parts: Parts, recipe: Recipe, requests: Sequence[ImageRequest], *, compiled: str | bool = False
+) -> None:
     """Raise RenderError when the Manifest of a request would not fit into its 8 KB: texts are too long for it."""
     hashes = dict.fromkeys(("noise_sha256", "ancestral_noise_sha256", "pixel_sha256"), "0" * 64)
-    shared = len(manifest_json({**shared_manifest(parts, recipe), **hashes}).encode())
+    shared = len(manifest_json({**shared_manifest(parts, recipe, compiled=compiled), **hashes}).encode())
     for request in requests:
         own = {"prompt": request.prompt, "seed": request.seed, "tokens": token_record(parts, recipe, request.prompt)}
         size = shared + len(manifest_json(own).encode())
@@ -109,7 +111,10 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """``cpu``, or a GPU's CUDA version and name."""
+    """``cpu``, or a GPU's name with all that decides its arithmetic: CUDA, cuDNN, and whether TF32 is allowed."""
     if device.type != "cuda":
         return device.type
-    return f"cuda {torch.version.cuda} {torch.cuda.get_device_name(device)}"
+    flags = {"tf32-matmul": torch.backends.cuda.matmul.allow_tf32, "tf32-conv": torch.backends.cudnn.allow_tf32}
+    allowed = [name for name, on in flags.items() if on]
+    words = ["cuda", torch.version.cuda, "cudnn", torch.backends.cudnn.version(), *allowed]
+    return " ".join(map(str, [*words, torch.cuda.get_device_name(device)]))

@@ -113,7 +113,7 @@ class Renderer:
         been delivered.
         """
         latent_shape(self._parts, recipe.width, recipe.height)
-        check_sizes(self._parts, recipe, requests)
+        check_sizes(self._parts, recipe, requests, compiled=self._compiled)
         return self._batches(recipe, tuple(requests), on_step, should_stop)
 
     def _batches(
@@ -145,13 +145,14 @@ class Renderer:
     ) -> Iterator[Rendered]:
         if self._threads is not None:
             torch.set_num_threads(self._threads)
+        parts = self._parts  # these say the same of themselves after a swap between two images
         latents, noise = self._latents(recipe, requests, report, should_stop)
         with torch.inference_mode():
-            pixels = decode(self._parts, latents)
-        shared = shared_manifest(self._parts, recipe, compiled=self._compiled)
+            pixels = decode(parts, latents)
+        shared = shared_manifest(parts, recipe, compiled=self._compiled)
         for request, picture in zip(requests, pixels, strict=False):
             image = to_image(request, picture)
-            yield Rendered(request, image, {**shared, **own_manifest(self._parts, recipe, request, noise, image)})
+            yield Rendered(request, image, {**shared, **own_manifest(parts, recipe, request, noise, image)})
 
     @torch.inference_mode()
     def _latents(

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from generation.bench import PROVENANCE, measure
 from generation.recipe import Recipe
 from generation.renderer import Renderer
@@ -15,7 +17,7 @@ RECIPE = Recipe(sampler="euler_a", steps=12, cfg=2.0, width=64, height=64, batch
 def workers(folder: Path) -> tuple[Callable[[], object], Callable[[], object]]:
     """The share measured anew in each round, and the limit."""
     base(["unpack", "--out", str(folder)])
-    renderer = Renderer(folder / "base", threads=2)
+    renderer = Renderer(folder / "base", threads=torch.get_num_threads())
 
     def ours() -> float:
         figures = {figure.name: figure for figure in measure(renderer, RECIPE, rounds=1)}

@@ -27,7 +27,7 @@ def workers(folder: Path, *, compile_backend: str | None = None) -> tuple[Callab
     """Both ways of rendering the same eight images, checkpoints already loaded."""
     base(["unpack", "--out", str(folder)])
     checkpoint = folder / "base"
-    renderer = Renderer(checkpoint, threads=2, compile_backend=compile_backend)
+    renderer = Renderer(checkpoint, threads=torch.get_num_threads(), compile_backend=compile_backend)
     pipeline = StableDiffusionXLPipeline.from_pretrained(checkpoint, torch_dtype=torch.float32, local_files_only=True)
     pipeline.scheduler = EulerAncestralDiscreteScheduler.from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)

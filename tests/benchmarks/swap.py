@@ -16,7 +16,7 @@ def workers(folder: Path) -> tuple[Callable[[], object], Callable[[], object]]:
     """Both ways of having the other checkpoint's weights in place; ours has read each of the two before."""
     base(["unpack", "--out", str(folder)])
     folders = [folder / "epoch-04", folder / "base"]
-    renderer = Renderer(folders[1], threads=2, store=ComponentStore())
+    renderer = Renderer(folders[1], threads=torch.get_num_threads(), store=ComponentStore())
     renderer.swap(folders[0])
     ours, theirs = cycle(reversed(folders)), cycle(folders)
 

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,16 @@ def test_render_writes_one_verified_png_a_seed(tiny, tmp_path, capsys):
     _, manifest = read_archive(files[0].read_bytes())
     assert Recipe.from_dict(manifest["recipe"]) == Recipe(steps=1, batch=4, negative_prompt="smile")
     assert main(["verify", str(files[4]), "--checkpoint", str(tiny)]) == 0
+
+
+def test_one_side_alone_is_measured_against_the_other_of_the_recipe(scratch, tmp_path):
+    path = scratch / "checkpoint.json"
+    fields = json.loads(path.read_text())
+    path.write_text(json.dumps({**fields, "recipe": {**fields["recipe"], "width": 128, "height": 128}}))
+    command = ["render", str(scratch), "--prompt", "1girl", "--seed", "3", "--out", str(tmp_path / "out")]
+    assert main([*command, "--steps", "1", "--width", "648"]) == 0  # too long beside the default of 64
+    (png,) = (tmp_path / "out").iterdir()
+    assert read_archive(png.read_bytes())[0].size == (648, 128)
 
 
 def test_render_warns_of_the_part_of_a_prompt_that_has_no_effect(tiny, tmp_path, capsys):
