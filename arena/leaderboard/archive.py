@@ -84,8 +84,8 @@ def read_piece(after: int, *, archived: bool = True) -> tuple[Piece, bool]:
 
     A full portion is packed at its first reading. With `archived` False the rows themselves are read.
     """
-    start = after // PORTION * PORTION
-    last = start + PORTION
+    last = end_of_portion(after)
+    start = last - PORTION
     packed = LogPortion.objects.filter(first=start + 1, last=last).first() if archived else None
     if packed is None:
         piece = read_rows(after, last)
@@ -99,6 +99,11 @@ def read_piece(after: int, *, archived: bool = True) -> tuple[Piece, bool]:
         return piece, True
     piece = unpack(bytes(packed.data))
     return (piece if after == start else piece.take(piece.number > after)), True
+
+
+def end_of_portion(after: int) -> int:
+    """The last number of the portion that the vote after number `after` is in."""
+    return (after // PORTION + 1) * PORTION
 
 
 def pack(piece: Piece) -> bytes:

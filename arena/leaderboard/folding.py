@@ -147,26 +147,28 @@ def standings(run: RatingRun) -> list[Standing]:
     """The rows of a run, out of what it holds alone, best first; without ranks where the votes do not allow any."""
     state = folded(run)
     system, settled = rating_system(run.metric), run.settled.get("rows", {})
+    most = 100.0 if run.metric == "winrate" else None
     estimates = system.standings(state.system) if state.comparable else {}
     if state.comparable and not estimates:
         estimates = {key: Estimate(row["value"]) for key, row in settled.items()}
     rows = []
     for key, tally in state.tally().items():
         counts = {"votes": tally.votes, "wins": tally.wins, "losses": tally.losses, "draws": tally.draws}
-        numbers = _numbers(estimates[key], settled.get(key)) if key in estimates else {}
+        numbers = _numbers(estimates[key], settled.get(key), most) if key in estimates else {}
         rows.append(Standing(rating_run_id=run.pk, contestant_id=int(key), **numbers, **counts))
     return sorted(rows, key=lambda row: (row.value is None, -(row.value or 0.0), row.contestant_id))
 
 
-def _numbers(estimate: Estimate, settled: dict[str, Any] | None) -> dict[str, Any]:
-    """The values, with interval and ranks around them once they are known."""
+def _numbers(estimate: Estimate, settled: dict[str, Any] | None, most: float | None) -> dict[str, Any]:
+    """The values, with interval and ranks around them once they are known; a share stays between 0 and `most`."""
     numbers = {name: getattr(estimate, name) for name in ("value", "mu", "sigma", "average")}
     if settled is None:
         return numbers
     middle = estimate.value if estimate.mu is None else estimate.mu
+    low, high = middle - settled["reach"], middle + settled["reach"]
     return numbers | {
-        "low": middle - settled["reach"],
-        "high": middle + settled["reach"],
+        "low": low if most is None else max(low, 0.0),
+        "high": high if most is None else min(high, most),
         "rank": settled["rank"],
         "rank_high": settled["rank_high"],
         "best_probability": settled["best"],

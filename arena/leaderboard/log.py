@@ -87,10 +87,14 @@ class Exclusions:
         return self.count + found["count"] == now.count and (found["first"] or 0) > number
 
 
-def excluded_numbers(chosen: Slice, after: int = 0) -> list[int]:
-    """The votes after `after` taken off the boards, of all cuts, in order. To be read before the votes: then none of
-    those is missed."""
+def excluded_numbers(chosen: Slice, after: int = 0, until: int | None = None) -> list[int]:
+    """The votes after `after`, up to `until`, taken off the boards, of all cuts, in order.
+
+    To be read before the votes: then none of those is missed.
+    """
     votes = Vote.objects.filter(**chosen.filters(), exclusion__isnull=False, number__gt=after).order_by("number")
+    if until is not None:
+        votes = votes.filter(number__lte=until)
     return list(votes.values_list("number", flat=True))
 
 

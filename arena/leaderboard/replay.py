@@ -111,7 +111,7 @@ def _advance(system: RatingSystem, chosen: Slice, *, patient: bool) -> tuple[Rat
     kept = RatingRun.objects.filter(**_board(system, chosen)).first()
     now = Exclusions.now()
     base, replays = _base(system, chosen, kept, now)
-    excluded = excluded_numbers(chosen, base.through)
+    excluded = excluded_numbers(chosen, base.through, archive.end_of_portion(base.through))
     portion = read_votes(chosen, base.through, excluded)
     moved = portion.through > base.through
     after = fold_portion(system, chosen, base, portion, excluded) if moved else copy(base)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import random
 from dataclasses import asdict, fields
 from io import StringIO
 
@@ -9,7 +10,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from arena.leaderboard.models import RatingRun
-from arena.leaderboard.table import Row, board
+from arena.leaderboard.printing import DIGITS
+from arena.leaderboard.table import METRICS, Row, board
+from arena.votes.models import Voter
 
 
 def printed(*arguments: str) -> tuple[str, str]:
@@ -81,6 +84,37 @@ def test_markdown_is_a_table_and_what_the_board_says(log) -> None:
     assert "- All 2 contestants with votes are connected." in lines
     assert any(line.startswith("- duel: the left seat won 66.7 % of 3") for line in lines)
     assert any("winrate/1" in line and board("winrate", "duel").head.log_sha256 in line for line in lines)
+
+
+@pytest.mark.parametrize("metric", METRICS[:-1])
+def test_every_format_tells_the_same_of_a_run_and_a_newcomer(log, metric: str) -> None:
+    rng, names = random.Random(1), [f"run:{epoch}" for epoch in range(5)]
+    voters = [Voter.objects.create() for _ in range(15)]
+    for _ in range(120):
+        kind = rng.choice(["fixed", "duel", "ffa"])
+        seats = rng.sample(names, 4 if kind == "ffa" else 2)
+        best = 1 + max(range(len(seats)), key=lambda at: names.index(seats[at]) + rng.gauss(0, 3))
+        log.vote(kind, " ".join(seats), "1=2" if kind == "fixed" and rng.random() < 0.2 else str(best),
+                 voter=rng.choice(voters))  # fmt: skip
+    log.vote("duel", "run:0 run:5", "2", voter=voters[0])
+    rows = board(metric).rows
+    texts = {form: printed("--metric", metric, "--format", form)[0] for form in ("json", "csv", "markdown", "table")}
+    assert json.loads(texts["json"]) == [asdict(row) for row in rows]
+    lines = list(csv.DictReader(StringIO(texts["csv"])))
+    for row, line in zip(rows, lines, strict=True):
+        numbers = {name: None if line[name] == "" else float(line[name]) for name in ("value", "low", "high", "change")}
+        assert numbers == {name: getattr(row, name) for name in numbers}
+        assert (line["contestant"], line["rank"], line["votes"]) == (
+            row.contestant, "" if row.rank is None else str(row.rank), str(row.votes),
+        )  # fmt: skip
+    cells = [[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in texts["markdown"].splitlines()[4:10]]
+    assert [cell[1] for cell in cells] == [row.contestant for row in rows]
+    head, digits = board(metric).head, DIGITS.get(metric, 1)
+    assert [cell[4] for cell in cells] == ["" if row.value is None else f"{row.value:.{digits}f}" for row in rows]
+    for text in (texts["markdown"], " ".join(texts["table"].split())):
+        assert f"{head.decided_pairs} of {head.pairs} pairs are decided" in text
+        assert "121 votes counted, 0 both bad" in text
+    assert sum(row.provisional for row in rows) == 1
 
 
 def test_a_slice_and_a_moment_choose_the_votes(log) -> None:

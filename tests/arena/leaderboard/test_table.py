@@ -111,6 +111,11 @@ def test_the_win_rate_is_points_by_comparisons(log) -> None:
     assert rows == pytest.approx({"a": 100 * 4 / 5, "b": 100 * 1 / 3, "c": 100 * 0.5 / 2, "d": 100 * 0.5 / 2})
 
 
+def test_the_interval_of_a_share_is_one_of_shares(log) -> None:
+    log.vote("duel", "a b", "1")
+    assert [(row.low, row.high) for row in board("winrate").rows] == [(0.0, 100.0)] * 2
+
+
 def test_the_head_tells_how_often_the_left_seat_won(log) -> None:
     for outcome in ("1", "1", "2", "bad"):
         log.vote("duel", "a b", outcome)
