@@ -19,10 +19,10 @@ def test_progress_and_cost_appear_without_a_reload(arena: Arena) -> None:
         page.goto("/evaluations/1/")
         expect(page.get_by_text("3 of 9")).to_be_visible()
         page.evaluate("window.sameDocument = true")
-        change(arena, "done = 7, gpu_seconds = 30.4")
+        change(arena, "done = 7, gpu_seconds = 30.4, device = 'cuda'")
         expect(page.get_by_text("7 of 9")).to_be_visible(timeout=15_000)
         expect(page.get_by_text("30.4 GPU-seconds")).to_be_visible()
         change(arena, "done = 9, state = 'done'")
         expect(page.locator(".state")).to_have_text("done", timeout=15_000)
         assert page.evaluate("window.sameDocument"), "the page was not loaded again"
-        change(arena, "done = 3, state = 'running', gpu_seconds = 8.1")
+        change(arena, "done = 3, state = 'running', gpu_seconds = 8.1, device = ''")
