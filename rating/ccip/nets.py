@@ -73,8 +73,8 @@ class Nets:
 
     @property
     def provider(self) -> str:
-        """The execution provider that sessions are opened with."""
-        return chosen_providers(_runtime().get_available_providers(), self._wanted)[0]
+        """The execution provider that the feature net runs on, which is opened for it."""
+        return str(self._net(FEAT).session.get_providers()[0])
 
     def features(self, pixels: NDArray[np.float32]) -> Vectors:
         """(n, dim) of (n, 3, size, size)."""
@@ -124,6 +124,8 @@ class Nets:
         path = self.folder.path / name
         runtime = _runtime()
         providers = chosen_providers(runtime.get_available_providers(), self._wanted)
+        if CUDA in providers and hasattr(runtime, "preload_dlls"):
+            runtime.preload_dlls()  # those that came as packages, with torch or by themselves
         options = runtime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -135,6 +137,9 @@ class Nets:
             )
         except Exception as error:
             raise ContractError(f"{path} cannot be opened as an ONNX net: {error}") from error
+        # Where a provider's libraries are missing, onnxruntime goes on with the next one.
+        if self._wanted and session.get_providers()[0] != self._wanted[0]:
+            raise CCIPError(f"{self._wanted[0]} cannot be loaded here; install its libraries, or leave it out")
         size = self.folder.preprocess.size
         shape = ("batch", 3, size, size) if name == FEAT else ("n", "dim")
         return _checked(session, path, shape)

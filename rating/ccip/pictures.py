@@ -15,6 +15,7 @@ from rating.ccip.errors import ImageError
 MOST_PIXELS = 50_000_000
 SIXTEEN_BITS = {"I;16", "I;16B", "I;16L", "I;16N"}
 DEEP = {"I", "F"}
+ORIENTATION = 0x0112  # EXIF's
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, OverflowError, MemoryError)
 
 
@@ -87,7 +88,7 @@ def _rgb(image: Image.Image, name: str) -> Image.Image:
     if image.mode in DEEP:
         raise ImageError(f"{name} has 32 bits a channel and no stated white; save it with 8 or 16")
     image.load()
-    upright = ImageOps.exif_transpose(image)
+    upright = ImageOps.exif_transpose(image) if image.getexif().get(ORIENTATION, 1) != 1 else image
     if upright.mode in SIXTEEN_BITS:
         upright = _eight_bits(upright)
     return _on_white(upright) if upright.has_transparency_data else upright.convert("RGB")

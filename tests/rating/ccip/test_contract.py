@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
@@ -216,3 +217,27 @@ def test_chunks_and_threads_are_the_providers_or_those_asked_for() -> None:
     assert threads >= 1
     assert chunk >= 8
     assert Lanes(threads=3, chunk=5).of(CUDA) == Lanes(threads=3, chunk=5).of(CPU) == (3, 5)
+
+
+class WithoutLibraries:
+    """onnxruntime-gpu where the libraries of CUDA are missing: it has the name and runs on the CPU."""
+
+    SessionOptions = staticmethod(onnxruntime.SessionOptions)
+
+    @staticmethod
+    def get_available_providers() -> list[str]:
+        return [CUDA, CPU]
+
+    @staticmethod
+    def InferenceSession(path: str, options: object, providers: list[tuple[str, dict]]) -> object:
+        assert [name for name, _ in providers] == [CUDA, CPU]
+        return onnxruntime.InferenceSession(path, options, providers=[CPU])
+
+
+def test_a_gpu_that_cannot_be_loaded_is_the_cpu_unless_it_was_asked_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", WithoutLibraries)
+    assert CCIPEncoder.from_dir(folder).nets.provider == CPU
+    with pytest.raises(CCIPError, match="CUDAExecutionProvider cannot be loaded"):
+        CCIPEncoder.from_dir(folder, providers=[CUDA]).check()
