@@ -15,9 +15,9 @@ class Entrant:
         self.encoder.check()
 
     def embed(self, images: list[str]) -> object:
-        """Without the embeddings of an earlier run, but with the nets open."""
+        """Without the embeddings of an earlier run, but with the nets open and checked."""
         again = CCIPEncoder(self.encoder.folder, threads=os.cpu_count())
-        again.nets = self.encoder.nets
+        again.nets, again._known = self.encoder.nets, self.encoder._known
         return again.embed(images)
 
     def differences(self, vectors: np.ndarray) -> object:
