@@ -4,7 +4,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from arena.leaderboard.models import ExternalBoard, RatingRun, Standing
+from arena.leaderboard.models import ExternalBoard, RatingRun, Standing, Study
 from arena.leaderboard.replay import rebuild
 
 
@@ -82,3 +82,12 @@ class ExternalBoardAdmin(ReadOnlyAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """As for any other row."""
         return bool(request.user.has_perm("leaderboard.delete_externalboard"))
+
+
+@admin.register(Study)
+class StudyAdmin(ReadOnlyAdmin):
+    """What figures are drawn from; made anew by itself."""
+
+    list_display = ("poll", "population", "cut", "state", "through", "counted", "updated_at")
+    list_filter = ("poll", "population")
+    exclude = ("data",)

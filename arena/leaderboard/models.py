@@ -121,3 +121,27 @@ class ExternalBoard(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Study(models.Model):
+    """What all votes of a board (poll x population x cut) say at once, for figures: too much to compute in a page."""
+
+    poll = models.CharField(max_length=10, blank=True, help_text="Poll kind; empty for all polls together.")
+    population = models.CharField(max_length=10)
+    cut = models.CharField(max_length=200, blank=True, help_text="Such as character=NAME; empty for all votes.")
+    methodology = models.CharField(max_length=200, blank=True)
+    through = models.PositiveBigIntegerField(default=0, help_text="Number of the last vote studied.")
+    counted = models.PositiveBigIntegerField(default=0)
+    state = models.CharField(max_length=20, blank=True, help_text="As of a board; empty before the first study.")
+    data = models.BinaryField(blank=True, default=b"", help_text="Arrays (arena.leaderboard.studying).")
+    exclusions = models.JSONField(default=list, help_text="Number and last of all exclusions at that time.")
+    claimed_at = models.DateTimeField(null=True, blank=True, help_text="When a worker was last asked to study it anew.")
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("id",)
+        verbose_name_plural = "studies"
+        constraints = [models.UniqueConstraint(fields=("poll", "population", "cut"), name="one_study_per_board")]
+
+    def __str__(self) -> str:
+        return f"study of {self.poll or 'all polls'} ({self.population}{self.cut and ', '}{self.cut})"

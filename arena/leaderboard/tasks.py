@@ -7,9 +7,11 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from arena.leaderboard.models import MatchupPlan, RatingRun
+from arena.leaderboard.log import Slice
+from arena.leaderboard.models import MatchupPlan, RatingRun, Study
 from arena.leaderboard.planning import make_experiment, make_plan
 from arena.leaderboard.replay import refresh
+from arena.leaderboard.studying import Studied, renew
 from arena.leaderboard.table import Board, is_behind
 
 CLAIM_SECONDS = 60
@@ -49,6 +51,23 @@ def plan_soon(plan: MatchupPlan) -> None:
     now, kind = timezone.now(), plan.poll
     if MatchupPlan.objects.filter(_free(now), pk=plan.pk).update(claimed_at=now):
         transaction.on_commit(lambda: plan_matchups.delay(kind), robust=True)
+
+
+@shared_task(name="leaderboard.renew_study")
+def renew_study(study_id: int) -> None:
+    """Study all votes of a board anew."""
+    row = Study.objects.filter(pk=study_id).first()
+    if row is not None:
+        renew(Slice(row.poll, row.population, row.cut))
+
+
+def study_later(found: Studied) -> None:
+    """Ask a worker to renew a study that is stale, unless one was asked within the last minute."""
+    if not found.stale or found.row is None:
+        return
+    study_id, now = found.row.pk, timezone.now()
+    if Study.objects.filter(_free(now), pk=study_id).update(claimed_at=now):
+        transaction.on_commit(lambda: renew_study.delay(study_id), robust=True)
 
 
 def _free(now: datetime) -> Q:
