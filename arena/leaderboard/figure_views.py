@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from arena.leaderboard.cuts import UnknownBoardError
 from arena.leaderboard.figures.asking import Ask, Figure, Table
-from arena.leaderboard.figures.making import KINDS, made
+from arena.leaderboard.figures.making import CCIP, KINDS, made
 from arena.leaderboard.figures.of_run import runs_with_epochs
 from arena.leaderboard.figures.png import png
 from arena.leaderboard.figures.svg import NARROW, WIDE
@@ -126,6 +126,13 @@ def _address(ask: Ask, form: str = "", **more: str) -> str:
     return f"{path}?{query}" if query else path
 
 
+def _with_metric(ask: Ask, metric: str) -> Ask:
+    """The same figure by another metric; scores have no polls and slices."""
+    if ask.kind == "ratings" and metric in CCIP:
+        return Ask(ask.kind, metric)
+    return replace(ask, metric=metric)
+
+
 def _simulated() -> bool:
     """Whether simulated voters have voted at all."""
     return Vote.objects.filter(ticket__voter__population=Voter.Population.SIMULATED).exists()
@@ -148,7 +155,7 @@ def _context(ask: Ask, found: Figure) -> dict[str, object]:
         "files": [(form.upper(), _address(ask, form)) for form in TYPES if form != "csv" or found.tables],
         "kinds": [(one.title, _address(Ask(name, poll=ask.poll, population=ask.population)), name == ask.kind)
                   for name, one in KINDS.items()],
-        "metrics": [(title, _address(replace(plain, metric=name)), name == metric)
+        "metrics": [(title, _address(_with_metric(plain, name)), name == metric)
                     for name, title in kind.metrics.items()],
         "polls": [] if metric.startswith("ccip") and ask.kind == "ratings" else
                  [(title, _address(replace(plain, poll=name)), name == ask.poll) for name, title in polls],

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
+from arena.leaderboard.cuts import UnknownBoardError
 from arena.leaderboard.figures.asking import Ask, Figure
 from arena.leaderboard.figures.of_agreement import people_and_metric
 from arena.leaderboard.figures.of_board import TITLES, ratings, seats
@@ -29,7 +30,11 @@ class Kind:
 
 
 def _ratings(ask: Ask, seconds: float | None) -> Figure:
-    return ccip(ask, CCIP[ask.metric]) if ask.metric in CCIP else ratings(ask, seconds)
+    if ask.metric not in CCIP:
+        return ratings(ask, seconds)
+    if ask.poll or ask.cut:
+        raise UnknownBoardError("CCIP scores have no votes: ask for them without a poll and a slice")
+    return ccip(CCIP[ask.metric])
 
 
 def _agreement(ask: Ask, seconds: float | None) -> Figure:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from arena.evaluations.models import CheckpointScore
-from arena.leaderboard.figures.asking import Ask, Cell, Column, Figure, Table
+from arena.leaderboard.figures.asking import Cell, Column, Figure, Table
 from arena.leaderboard.figures.intervals import Guide, Interval, draw
 from arena.leaderboard.figures.svg import Canvas, spelled
 
@@ -38,7 +38,7 @@ def current_scores() -> list[CheckpointScore]:
     return list(found.defer("result", "contestant__recipe", "contestant__checkpoint__manifest"))
 
 
-def ccip(ask: Ask, measure: Measured) -> Figure:
+def ccip(measure: Measured) -> Figure:
     """One measure of the current scores, best first."""
     found = [score for score in current_scores() if getattr(score, measure.name) is not None]
     found.sort(key=lambda score: getattr(score, measure.name), reverse=not measure.falling)

@@ -18,10 +18,11 @@ from arena.evaluations.models import CheckpointScore
 from arena.gallery.models import Character, Prompt
 from arena.leaderboard.figures.asking import Ask
 from arena.leaderboard.figures.making import KINDS, made
+from arena.leaderboard.figures.of_board import TITLES
 from arena.leaderboard.log import Slice
 from arena.leaderboard.models import Study
 from arena.leaderboard.studying import renew, study
-from arena.leaderboard.table import METRICS, board
+from arena.leaderboard.table import board
 from arena.votes.models import Ticket, Voter
 from tests.arena.votes.building import make_sample
 
@@ -57,7 +58,7 @@ def score(contestant, value: float, **fields) -> CheckpointScore:
     return CheckpointScore.objects.create(contestant=contestant, **{**values, **fields})
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", TITLES)
 @pytest.mark.parametrize("poll", ["", "duel"])
 def test_ratings_are_the_rows_of_the_board(voted, metric: str, poll: str) -> None:
     rows, found = board(metric, poll or None).rows, made(Ask("ratings", metric, poll))
@@ -143,6 +144,9 @@ def test_scores_stand_best_first_with_their_notice(client: Client, voted) -> Non
     score(voted.contestants["run:2"], 0.2, missing=1)
     found = made(Ask("ratings", "ccip-difference"))
     assert [(row["epoch"], row["difference"], row["missing"]) for row in records(found)] == [(2, 0.2, 1), (1, 0.3, 0)]
+    rows = [row for row in board("ccip").rows if row.value is not None]
+    shown = [(row["contestant"], row["difference"], row["low"], row["high"]) for row in records(found)]
+    assert shown == [(row.contestant, row.value, row.low, row.high) for row in rows]
     assert [row["epoch"] for row in records(made(Ask("ratings", "ccip-same-rate")))] == [2, 1]
     assert "of tests alone" in client.get("/figures/ratings/?metric=ccip-difference").content.decode()
 
