@@ -1,0 +1,205 @@
+"""Repair sets: posts rendered by a checkpoint, added to a prepared set until a tag has its share (docs/synthetic.md).
+
+Section 3.1.1 of the paper: "we expanded the dataset by including synthetic dataset based on generated images and
+captions" to mend what the real posts show too rarely.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from generation.canonical import canonical_sha256
+from generation.checkpoint import CheckpointInfo
+from generation.imageio import archive_png, read_archive
+from generation.recipe import ImageRequest
+from generation.tags import person_rank
+from training.captions import prompt_text
+from training.census import Census
+from training.errors import UserError
+from training.folder import MANIFEST, read_manifest
+from training.posts import Post, to_record
+from training.rng import Draws
+from training.shards import ShardWriter
+from training.sources import read_posts
+
+PROVENANCE = "synthetic.json"
+MOST_TAGS = 24  # general tags of a prompt; a prompt holds a thousand characters
+# (request, file name) pairs to (file name, PNG with its manifest), in order; `training.synthetic_cli` renders for real.
+Render = Callable[[Sequence[ImageRequest]], Iterator[tuple[Any, Mapping[str, Any]]]]
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What is to be corrected: posts with all of ``tags`` are to be ``share`` of the set.
+
+    ``replaced`` turns tags of real posts into others before they serve as templates: (("1girl", "1boy"),) makes boys'
+    prompts out of girls' posts where boys are too few. ``most`` bounds how many are rendered.
+
+    Raises:
+        ValueError: a value outside its range.
+    """
+
+    tags: tuple[str, ...]
+    share: float
+    replaced: tuple[tuple[str, str], ...] = ()
+    most: int = 1_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.tags or not 0 < self.share < 1 or self.most < 1:
+            raise ValueError("a repair needs at least one tag, a share between 0 and 1 and most of at least 1")
+
+
+def needed(having: int, posts: int, share: float) -> int:
+    """How many further posts bring ``having`` of ``posts`` to ``share``: (having + x) / (posts + x) = share."""
+    return max(0, math.ceil((share * posts - having) / (1 - share) - 1e-9))
+
+
+def templates(posts: Sequence[Post], repair: Repair) -> list[Post]:
+    """Posts whose tags, after replacing, hold all of the repair's; without names, since these would be learned, too."""
+    swap = dict(repair.replaced)
+    found = []
+    for post in posts:
+        general = tuple(dict.fromkeys(swap.get(tag, tag) for tag in post.general))
+        if not post.character and not post.synthetic and set(repair.tags) <= set(general):
+            found.append(replace(post, general=general, artist=(), meta=()))
+    return found
+
+
+def planned(posts: Sequence[Post], repair: Repair) -> list[Post]:
+    """The posts to render, without images: each the tags of one template, drawn by its number.
+
+    Raises:
+        UserError: no post can serve as a template.
+    """
+    having = sum(1 for post in posts if set(repair.tags) <= set(post.tags))
+    count = min(repair.most, needed(having, len(posts), repair.share))
+    chosen = templates(posts, repair)
+    if count and not chosen:
+        raise UserError(
+            f"no post without a name has {', '.join(repair.tags)}: "
+            "say with --replace OLD=NEW which tags of others to turn"
+        )
+    first = max((post.id for post in posts), default=0) + 1
+    return [_post(first + number, chosen, repair) for number in range(count)]
+
+
+def _post(post_id: int, chosen: Sequence[Post], repair: Repair) -> Post:
+    draws = Draws("synthetic", repair.seed, post_id)
+    template = chosen[int(draws.uniform("template") * len(chosen))]
+    kept = {tag for tag in template.general if person_rank(tag) >= 0 or tag in repair.tags}
+    others = sorted(set(template.general) - kept)
+    kept |= {others[place] for place in draws.order("tags", len(others))[: MOST_TAGS - len(kept)]}
+    return Post(
+        id=post_id, created_at=None, score=None, fav_count=0, rating=template.rating, image_width=1, image_height=1,
+        file_ext="png", md5="", file_path="", source=f"rendered after post {template.id}", general=tuple(sorted(kept)),
+        character=(), copyright=(), artist=(), meta=(), synthetic=True,
+    )  # fmt: skip
+
+
+def add_synthetic(folder: Path, repair: Repair, info: CheckpointInfo, render: Render, command: str) -> dict[str, Any]:
+    """Render and add a part to the prepared set in ``folder``; returns what was written of it.
+
+    The part is there whole or not at all. Images already rendered by an interrupted run are used again. The same repair
+    with the same checkpoint is made once.
+
+    Raises:
+        UserError: the folder is no prepared set, nothing can serve as a template, or the disk refuses.
+    """
+    manifest = read_manifest(folder)
+    if "prepare" not in manifest:
+        raise UserError(f"{folder} is not prepared: run `python -m training prepare {folder} --out DIR` first")
+    settings = {"repair": asdict(repair), "checkpoint": info.sha256, "recipe": info.recipe.to_dict()}
+    identity = canonical_sha256(json.loads(json.dumps(settings)))
+    done = next((one for one in manifest.get("synthetic", []) if one["identity"] == identity), None)
+    if done is not None:
+        return dict(done)
+    posts = read_posts(folder)
+    wanted = planned(posts, repair)
+    having = sum(1 for post in posts if set(repair.tags) <= set(post.tags))
+    number = len(list((folder / "parts").glob("[0-9]*[0-9]")))
+    entry = {
+        "identity": identity,
+        **settings,
+        "part": f"parts/{number:05d}",
+        "posts": len(wanted),
+        "share_before": having / max(1, len(posts)),
+        "share_after": (having + len(wanted)) / max(1, len(posts) + len(wanted)),
+        "licence": info.licence,
+        "attribution": info.attribution,
+        "command": command,
+    }
+    if wanted:
+        try:
+            _write_part(folder / "parts" / f"{number:05d}", folder / f"{identity[:12]}.images", wanted, render, entry)
+            _extend(folder, manifest, entry)
+        except OSError as error:
+            raise UserError(
+                f"cannot write {folder}: {error}; free some space and run the same command again"
+            ) from error
+    return entry
+
+
+def _write_part(part: Path, images: Path, wanted: Sequence[Post], render: Render, entry: Mapping[str, Any]) -> None:
+    images.mkdir(exist_ok=True)
+    missing = [post for post in wanted if not (images / f"{post.id}.png").exists()]
+    requests = [ImageRequest(prompt_text(post), post.id) for post in missing]
+    for post, (image, manifest) in zip(missing, render(requests), strict=True):
+        _write(images / f"{post.id}.png", archive_png(image, manifest))
+    partial = part.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    shards, census, pictures = ShardWriter(partial, f"parts/{part.name}", 2**30), Census(), hashlib.sha256()
+    lines = []
+    for post in wanted:
+        data = (images / f"{post.id}.png").read_bytes()
+        size = read_archive(data)[0].size
+        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        placed = shards.add(replace(post, image_width=size[0], image_height=size[1], md5=md5), data)
+        census.add(placed)
+        pictures.update(data)
+        lines.append(json.dumps(to_record(placed), ensure_ascii=False) + "\n")
+    shards.close()
+    text = "".join(lines).encode()
+    (partial / "posts.jsonl").write_bytes(text)
+    for name in ("removed", "problems"):
+        (partial / f"{name}.jsonl").touch()
+    counts = {
+        "before": Census().to_mapping(), "after": census.to_mapping(), "reasons": {}, "repairs": {}, "ambiguous": {},
+        "resized": 0, "posts_sha256": hashlib.sha256(text).hexdigest(), "images_sha256": pictures.hexdigest(),
+    }  # fmt: skip
+    (partial / "counts.json").write_text(json.dumps(counts, ensure_ascii=False), "utf-8")
+    (partial / PROVENANCE).write_text(json.dumps(entry, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    os.replace(partial, part)
+    shutil.rmtree(images)
+
+
+def _extend(folder: Path, manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
+    """The set's manifest with the part in it; its hashes grow by those of the part."""
+    counts = json.loads((folder / str(entry["part"]) / "counts.json").read_text("utf-8"))
+    hashes = {
+        name: hashlib.sha256(f"{manifest[name]}{counts[name]}".encode()).hexdigest()
+        for name in ("posts_sha256", "images_sha256")
+    }
+    values = {
+        **manifest,
+        **hashes,
+        "posts": manifest["posts"] + entry["posts"],
+        "parts": manifest["parts"] + 1,
+        "synthetic": [*manifest.get("synthetic", []), dict(entry)],
+    }
+    _write(folder / MANIFEST, (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_bytes(data)
+    os.replace(partial, path)
