@@ -29,7 +29,9 @@ def workers(folder: Path, *, compile_backend: str | None = None) -> tuple[Callab
     checkpoint = folder / "base"
     renderer = Renderer(checkpoint, threads=torch.get_num_threads(), compile_backend=compile_backend)
     pipeline = StableDiffusionXLPipeline.from_pretrained(checkpoint, torch_dtype=torch.float32, local_files_only=True)
-    pipeline.scheduler = EulerAncestralDiscreteScheduler.from_config(pipeline.scheduler.config)
+    pipeline.scheduler = EulerAncestralDiscreteScheduler.from_config(
+        pipeline.scheduler.config, timestep_spacing=RECIPE.spacing
+    )
     pipeline.set_progress_bar_config(disable=True)
     requests = [ImageRequest(prompt, seed) for seed, prompt in enumerate(PROMPTS)]
 
