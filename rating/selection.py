@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rating import student
-from rating.comparison import ELO, place_of
+from rating.comparison import ELO, always_critical, place_of
 from rating.covariance import ClusteredCovariance
 from rating.errors import RatingError
 from rating.joint import JointFit
@@ -26,10 +26,11 @@ ALIKE = 1e-9
 class BestOf:
     """m candidates less the reference, in nat.
 
-    `difference`, `se` (m,); `low`, `high` (m,) hold all m differences at once; `at_least` (m,) are one-sided lower
-    bounds of all at once. `chosen` is the place of the largest difference among the candidates. `estimate` is its
-    difference without the luck that made it the largest (as often too high as too low), within `estimate_low` and
-    `estimate_high`. All at the level asked for.
+    `difference`, `se` (m,); `low`, `high` (m,) hold all m differences at once, for one look; `at_least` (m,) are
+    one-sided lower bounds of all at once. `always_low`, `always_high` (m,) hold all of them at all times, so that one
+    may look after every vote and stop at the first candidate that is decided. `chosen` is the place of the largest
+    difference among the candidates. `estimate` is its difference without the luck that made it the largest (as often
+    too high as too low), within `estimate_low` and `estimate_high`. All at the level asked for.
     """
 
     candidates: tuple[str, ...]
@@ -39,6 +40,8 @@ class BestOf:
     low: Floats
     high: Floats
     at_least: Floats
+    always_low: Floats
+    always_high: Floats
     chosen: int
     estimate: float
     estimate_low: float
@@ -59,7 +62,8 @@ def best_of(
 
     The correction is the hybrid of Andrews, Kitagawa and McCloskey (2024, section 4): the distribution of the largest
     difference, given that it is the largest and lies in a box that holds all differences with probability
-    1 - (1 - level) / 10.
+    1 - (1 - level) / 10. The bounds at all times are those of rating.comparison with each candidate's share of the
+    error (Bonferroni).
     Raises UnknownContestantError for a name without an estimate, RatingError for no candidate or a name given twice.
     """
     places = [place_of(fit, name) for name in (*candidates, reference)]
@@ -74,6 +78,7 @@ def best_of(
     both_sides = np.abs(studentised).max(axis=1)
     error = 1.0 - level
     half, one_sided = upper_quantile(both_sides, level) * se, upper_quantile(studentised.max(axis=1), level) * se
+    always = np.array([always_critical(one, 1.0 - error / len(own), covariance.dof) for one in se.tolist()]) * se
     chosen = int(np.argmax(difference))
     estimate, low, high = _without_luck(
         difference, matrix, chosen, upper_quantile(both_sides, 1.0 - SPARED * error), covariance.dof, error
@@ -86,6 +91,8 @@ def best_of(
         low=difference - half,
         high=difference + half,
         at_least=difference - one_sided,
+        always_low=difference - always,
+        always_high=difference + always,
         chosen=chosen,
         estimate=estimate,
         estimate_low=low,
@@ -103,6 +110,8 @@ def elo_rows(found: BestOf) -> list[Mapping[str, object]]:
             "low": ELO * float(found.low[at]),
             "high": ELO * float(found.high[at]),
             "at_least": ELO * float(found.at_least[at]),
+            "always_low": ELO * float(found.always_low[at]),
+            "always_high": ELO * float(found.always_high[at]),
             "corrected": ELO * found.estimate if at == found.chosen else None,
             "corrected_low": ELO * found.estimate_low if at == found.chosen else None,
             "corrected_high": ELO * found.estimate_high if at == found.chosen else None,

@@ -1,25 +1,23 @@
-"""Pages that may name checkpoints: a run's epochs, a checkpoint's samples, and the images on them."""
+"""Pages of a run's epochs, and of a checkpoint's lineage and samples."""
 
 import json
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
-from django.core.files.storage import default_storage
 from django.db.models import Count
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from arena.gallery.models import Character, Checkpoint, Contestant, Prompt, Run, Sample
+from arena.gallery.finding import HASH_DIGITS, find_checkpoint, find_run, unknown_checkpoint
+from arena.gallery.lineage import ancestors, changes, trained_by, trained_on
+from arena.gallery.models import Checkpoint, Contestant, Prompt, Sample
+from arena.gallery.pages import naming_the_known
 from arena.gallery.withholding import Cell, withheld_cells
 
 COLUMNS = 12
-HASH_DIGITS = 12
 SAMPLES_PER_CHECKPOINT = 400
-# Not for long, and in nobody's cache but the visitor's own: an image may have to be kept back.
-SECONDS_KEPT = 600
 
 
 @dataclass(frozen=True)
@@ -31,17 +29,19 @@ class GridRow:
 
 
 @require_safe
+@naming_the_known
 def run(request: HttpRequest, name: str) -> HttpResponse:
     """A run's epochs as rows, the same prompts and seeds as columns, the checkpoint it started from on top."""
-    found = get_object_or_404(Run, name=name)
+    found = find_run(name)
     checkpoints = list(found.checkpoints.select_related("run", "parent__run"))
     parents = [checkpoints[0].parent] if checkpoints and checkpoints[0].parent else []
     shown = [*parents, *checkpoints]
     columns = _columns(shown)
     withheld = withheld_cells({prompt.pk for prompt, _ in columns})
     context = {
-        "section": "status",
+        "section": "checkpoints",
         "run": found,
+        "shown": shown,
         "columns": columns,
         "rows": [GridRow(checkpoint, _cells(checkpoint, columns, withheld)) for checkpoint in shown],
         "withheld": len(withheld & {(prompt.pk, seed) for prompt, seed in columns}),
@@ -85,17 +85,18 @@ def _references(columns: Iterable[tuple[Prompt, int]]) -> list[str]:
 
 
 @require_safe
+@naming_the_known
 def checkpoint(request: HttpRequest, sha12: str) -> HttpResponse:
-    """What a checkpoint is, how it came about, and everything that was rendered from it."""
+    """What a checkpoint is, how it came about, what came of it, and everything that was rendered from it."""
     if len(sha12) < HASH_DIGITS:
-        raise Http404(f"give at least {HASH_DIGITS} digits of the content hash")
-    found = get_object_or_404(Checkpoint.objects.select_related("run", "parent"), sha256__startswith=sha12)
+        raise unknown_checkpoint(sha12)
+    found = find_checkpoint(sha12)
     samples = Sample.objects.filter(contestant__checkpoint=found).select_related("prompt__prompt_set", "contestant")
     listed = list(samples.order_by("prompt__prompt_set__slug", "prompt", "seed", "pk")[:SAMPLES_PER_CHECKPOINT])
     withheld = withheld_cells({sample.prompt_id for sample in listed})
     shown = [sample for sample in listed if (sample.prompt_id, sample.seed) not in withheld]
     context = {
-        "section": "status",
+        "section": "checkpoints",
         "checkpoint": found,
         "contestants": list(Contestant.objects.filter(checkpoint=found)),
         "samples": shown,
@@ -104,8 +105,25 @@ def checkpoint(request: HttpRequest, sha12: str) -> HttpResponse:
         "total": samples.count(),
         "facts": _facts(found),
         "manifest": json.dumps(found.manifest, indent=2, ensure_ascii=False),
+        **_lineage(found),
     }
     return render(request, "gallery/checkpoint.html", context)
+
+
+def _lineage(checkpoint: Checkpoint) -> dict[str, object]:
+    """Where it comes from and what came of it: ancestors by run, the run's epochs, later runs, the training."""
+    epochs = list(checkpoint.run.checkpoints.all())
+    place = epochs.index(checkpoint)
+    children = checkpoint.children.exclude(run=checkpoint.run).select_related("run")
+    return {
+        "ancestors": ancestors(checkpoint),
+        "epochs": epochs,
+        "earlier": epochs[place - 1] if place else checkpoint.parent,
+        "children": list(children),
+        "trained_on": trained_on(checkpoint),
+        "trained_by": trained_by(checkpoint),
+        "changes": changes(checkpoint),
+    }
 
 
 def _facts(checkpoint: Checkpoint) -> list[tuple[str, object]]:
@@ -113,30 +131,3 @@ def _facts(checkpoint: Checkpoint) -> list[tuple[str, object]]:
     shown = ("preset", "architecture", "prediction_type", "config_sha256", "created_at")
     manifest = checkpoint.manifest
     return [(name.replace("_", " "), manifest[name]) for name in shown if name in manifest]
-
-
-@require_safe
-@cache_control(private=True, max_age=SECONDS_KEPT)
-def sample(request: HttpRequest, pk: int) -> FileResponse:
-    """A sample's blind copy, unless it is kept back. Booth pages use other addresses, which name nothing."""
-    found = get_object_or_404(Sample, pk=pk)
-    if (found.prompt_id, found.seed) in withheld_cells({found.prompt_id}):
-        raise Http404("this image is being judged just now, or was flagged")
-    return _png(found.blind.name)
-
-
-@require_safe
-@cache_control(public=True, max_age=3600)
-def reference(request: HttpRequest, name: str, number: int) -> FileResponse:
-    """Reference image `number` (from 1) of a character."""
-    references = get_object_or_404(Character, name=name).references
-    if not 1 <= number <= len(references):
-        raise Http404(f"{name} has {len(references)} reference images")
-    return _png(references[number - 1])
-
-
-def _png(name: str) -> FileResponse:
-    try:
-        return FileResponse(default_storage.open(name), content_type="image/png")
-    except FileNotFoundError as error:
-        raise Http404("the image is no longer in the store") from error

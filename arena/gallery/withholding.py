@@ -33,6 +33,11 @@ def withheld_cells(prompts: Collection[int]) -> set[Cell]:
     }
 
 
+def is_withheld(sample: Sample) -> bool:
+    """Whether the sample's cell is kept back."""
+    return (sample.prompt_id, sample.seed) in withheld_cells({sample.prompt_id})
+
+
 def flagged_cells(samples: QuerySet[Sample]) -> set[Cell]:
     """Cells of these samples with an image that volunteers flagged and no admin has kept, or that an admin hid."""
     waiting = Count("flags", filter=Q(flags__decision=None, flags__voter__revoked_at=None))

@@ -47,6 +47,7 @@ class Comparing:
     contestants by name and their checkpoint's hash as `a_checkpoint`, `b_checkpoint` or `checkpoint`. `counted` votes
     made them, of one poll (None: all), population and slice, cast until `as_of` (None: until now); intervals take
     votes of one `cluster` together and hold at `level`. `set_aside` more votes had nothing to do with the contestants.
+    `waiting` names the candidates that no vote, or none that lets them be compared, is about yet.
     """
 
     state: str
@@ -61,6 +62,7 @@ class Comparing:
     level: float
     counted: int
     set_aside: int
+    waiting: list[str]
     methodology: str = METHODOLOGY
 
 
@@ -88,7 +90,7 @@ def compare_pair(
         shas = {"a_checkpoint": a.checkpoint.sha256[:12], "b_checkpoint": b.checkpoint.sha256[:12]}
         return [{**elo_row(found), **named, **shas}]
 
-    return _comparing([a, b], chosen, as_of, cluster, level, None, rows)
+    return _comparing([a, b], [], chosen, as_of, cluster, level, rows)
 
 
 def compare_with(
@@ -102,6 +104,8 @@ def compare_with(
 ) -> Comparing:
     """Each candidate against the reference: all intervals hold at once, and the best is corrected for being picked.
 
+    Candidates that the votes do not let be compared yet, such as an epoch of this minute, are left out as `waiting`.
+
     Raises SettingError for a cluster or level that cannot be, for no candidate, or one named twice.
     """
     if not candidates or len({one.pk for one in (reference, *candidates)}) < len(candidates) + 1:
@@ -110,10 +114,11 @@ def compare_with(
 
     def rows(fit: JointFit, covariance: ClusteredCovariance, votes: Votes, taken: Cluster) -> list[Row]:
         rng = np.random.default_rng(SEED)
-        found = best_of(fit, covariance, list(by_key), str(reference.pk), level=level, rng=rng)
+        names = [key for key in by_key if key in compared_in(votes)]
+        found = best_of(fit, covariance, names, str(reference.pk), level=level, rng=rng)
         return [_named({**row}, by_key[str(row["contestant"])], reference) for row in elo_rows(found)]
 
-    return _comparing([reference, *candidates], chosen, as_of, cluster, level, str(reference), rows)
+    return _comparing([reference], candidates, chosen, as_of, cluster, level, rows)
 
 
 def epochs_of(run: str, reference: Contestant) -> list[Contestant]:
@@ -135,12 +140,12 @@ def _named(row: Row, candidate: Contestant, reference: Contestant) -> Row:
 
 
 def _comparing(
-    contestants: Sequence[Contestant],
+    needed: Sequence[Contestant],
+    candidates: Sequence[Contestant],
     chosen: Slice,
     as_of: datetime | None,
     cluster: str,
     level: float,
-    reference: str | None,
     rows: Callable[[JointFit, ClusteredCovariance, Votes, Cluster], list[Row]],
 ) -> Comparing:
     if cluster not in CLUSTERS:
@@ -148,7 +153,7 @@ def _comparing(
     if not LEAST_LEVEL <= level <= MOST_LEVEL:
         raise SettingError(f"the level must be {LEAST_LEVEL} to {MOST_LEVEL}, not {level:g}")
     everything = counted_votes(chosen, last_vote_at(as_of) if as_of else None)
-    votes, state, message = comparable(everything, contestants)
+    votes, state, message = comparable(everything, needed, candidates)
     found: list[Row] = []
     if state == "ok":
         taken = cast(Cluster, cluster)
@@ -161,7 +166,7 @@ def _comparing(
         state=state,
         message=message,
         rows=found,
-        reference=reference,
+        reference=str(needed[0]) if candidates else None,
         poll=chosen.poll or None,
         population=chosen.population,
         cut=chosen.cut,
@@ -170,26 +175,37 @@ def _comparing(
         level=level,
         counted=len(votes),
         set_aside=len(everything) - len(votes),
+        waiting=[str(one) for one in candidates if state != "ok" or str(one.pk) not in compared_in(votes)],
     )
 
 
-def comparable(votes: Votes, contestants: Sequence[Contestant]) -> tuple[Votes, str, str]:
-    """The votes that have to do with these contestants, and the state and message where they cannot be compared.
+def comparable(
+    votes: Votes, needed: Sequence[Contestant], candidates: Sequence[Contestant] = ()
+) -> tuple[Votes, str, str]:
+    """The votes that compare all of `needed` with one another and with at least one candidate where there are any; and
+    the state and message where there are no such votes.
 
-    Groups that never met, or never lost to the others, say nothing about differences inside the group that holds all
-    contestants asked for: votes that reach beyond it are set aside.
+    Groups that never met, or never lost to the others, say nothing about differences inside the group that holds those
+    asked for: votes that reach beyond it are set aside.
     """
-    names = ", ".join(str(one) for one in contestants)
-    keys = {str(one.pk) for one in contestants}
-    absent = [str(one) for one in contestants if str(one.pk) not in votes.contestants]
+    keys, others = {str(one.pk) for one in needed}, {str(one.pk) for one in candidates}
+    names = ", ".join(str(one) for one in (*needed, *candidates))
+    present = compared_in(votes)
+    absent = [str(one) for one in needed if str(one.pk) not in present]
+    absent += [str(one) for one in candidates if others.isdisjoint(present)]
     if absent:
         return votes, "no-votes", f"No counted vote is about {', '.join(absent)} yet."
     while True:
         state = vote_state(votes)
         if state.name == "ok":
             return votes, "ok", ""
-        own = next((group for group in state.groups if keys <= set(group)), None)
-        if own is None:
+        own = next((group for group in state.groups if keys <= set(group)), ())
+        if not own or (others and others.isdisjoint(own)):
             return votes, state.name, MESSAGES[state.name] % names
         inside = np.isin(votes.seats, [votes.contestants.index(name) for name in own]) | (votes.seats == NOBODY)
         votes = votes.take(inside.all(axis=1))
+
+
+def compared_in(votes: Votes) -> set[str]:
+    """The keys of the contestants that the votes are about."""
+    return {votes.contestants[code] for code in np.unique(votes.seats) if code != NOBODY}

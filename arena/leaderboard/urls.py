@@ -2,10 +2,11 @@
 
 from django.urls import URLPattern, path, re_path
 
-from arena.leaderboard import figure_views, plan_views, views
+from arena.leaderboard import comparing_views, figure_views, plan_views, views
 
 app_name = "leaderboard"
 urlpatterns: list[URLPattern] = [
+    path("compare/", comparing_views.compare, name="compare"),
     path("boards/", views.boards, name="boards"),
     path("boards/external/<slug:name>/", views.external, name="external"),
     path("boards/external/<slug:name>/<str:metric>/", views.external, name="external"),

@@ -50,6 +50,49 @@ def checkpoint(page: Page) -> None:
     page.locator("th.contestant a").first.click()
 
 
+def side_by_side(page: Page) -> None:
+    page.goto("/side-by-side/")
+    for box in page.get_by_role("checkbox").all()[:3]:
+        box.check()
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator(".sides td a").first).to_be_visible()
+
+
+def subtract(page: Page) -> None:
+    side_by_side(page)
+    page.locator(".sides td a").first.click()
+    page.get_by_role("button", name="Difference").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def one_image(page: Page) -> None:
+    checkpoint(page)
+    page.locator(".samples a").first.click()
+
+
+def difference(page: Page) -> None:
+    one_image(page)
+    page.locator(".samples a").first.click()
+
+
+def compare(page: Page) -> None:
+    page.goto("/compare/")
+    form = page.locator("form").filter(has=page.get_by_role("heading", name="Is B better than A?"))
+    form.get_by_label("A", exact=True).select_option(label="secret-run-duel epoch 1")
+    form.get_by_label("B", exact=True).select_option(label="secret-run-duel epoch 2")
+    form.get_by_role("button").click()
+    expect(page.locator(".answer")).to_be_visible()
+
+
+def best_epoch(page: Page) -> None:
+    page.goto("/compare/")
+    form = page.locator("form").filter(has=page.get_by_role("heading", name="Which epoch"))
+    form.get_by_label("Run").select_option("secret-run-duel")
+    form.get_by_label("Compared with").select_option(label="secret-run-duel epoch 1")
+    form.get_by_role("button").click()
+    expect(page.locator(".answer")).to_be_visible()
+
+
 PLACES: dict[str, str | Callable[[Page], None]] = {
     "home": "/",
     "fixed": "/polls/fixed/",
@@ -69,6 +112,14 @@ PLACES: dict[str, str | Callable[[Page], None]] = {
     "status": "/status/",
     "evaluation": "/evaluations/1/",
     "checkpoint": checkpoint,
+    "checkpoints": "/checkpoints/",
+    "side by side": side_by_side,
+    "subtracted": subtract,
+    "one image": one_image,
+    "difference": difference,
+    "compare": compare,
+    "best epoch": best_epoch,
+    "unknown checkpoint": "/side-by-side/?checkpoint=nobody",
     "unknown poll": "/polls/nope/",
     "unknown page": "/nope/",
 }

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
 from rating.covariance import ClusteredCovariance
 from rating.errors import RatingError, UnknownContestantError
@@ -71,6 +72,33 @@ def test_a_narrow_winner_is_taken_back() -> None:
     # Never further down than the box of all differences, whatever the race was like.
     photo_finish = best(np.array([0.5 + 1e-9, 0.5, 0.5, 0.5, 0.0]), 0.02 * np.eye(5))
     assert photo_finish.estimate_low > 0.5 - 4.0 * 0.2
+
+
+def test_at_all_times_every_candidate_has_its_share_of_the_error() -> None:
+    covariance = np.diag([0.01, 0.02, 0.04, 0.0])
+    found = best(np.array([0.9, 0.2, 0.1, 0.0]), covariance, dof=30.0)
+    for at, se in enumerate([0.1, math.sqrt(0.02), 0.2]):
+        # The boundary of docs/comparison.md at alpha = 5 % / 3 and normal votes, its tail then that of t.
+        time = (0.4 / se) ** 2
+        normal = math.sqrt((1 + 1 / time) * math.log((1 + time) / (0.05 / 3) ** 2))
+        wider = stats.t.isf(stats.norm.sf(min(normal, 6.0)), 30.0) * normal / min(normal, 6.0)
+        assert found.always_high[at] - found.difference[at] == pytest.approx(wider * se, rel=1e-6)
+        assert found.difference[at] - found.always_low[at] == pytest.approx(wider * se, rel=1e-6)
+    assert (found.always_low < found.low).all()
+    assert found.always_low[0] > 0
+
+
+def test_looking_again_and_again_seldom_crowns_one_of_equals() -> None:
+    """Five equal candidates and a reference, 4,000 series, a look at each of 40 sizes of the log."""
+    rng = np.random.default_rng(7)
+    steps = rng.normal(0.0, 0.5, (4_000, 40, 6))
+    looks = np.arange(1, 41)
+    estimates = steps.cumsum(axis=1) / looks[:, None]
+    differences = np.abs(estimates[..., :5] - estimates[..., 5:])
+    found = [best(np.zeros(6), 0.25 / count * np.eye(6), draws=200) for count in looks]
+    always, se = np.array([one.always_high for one in found]), np.array([one.se for one in found])
+    assert (differences > always).any(axis=(1, 2)).mean() <= 0.05
+    assert (differences > 1.96 * se).any(axis=(1, 2)).mean() > 0.5, "which the interval for one look does not survive"
 
 
 def test_one_candidate_was_not_chosen() -> None:

@@ -33,61 +33,11 @@
       const key = name(event);
       const focused = event.target.closest(native);
       if (key === "Enter" && focused || key === "Space" && focused && focused.tagName !== "A") return;
-      if (dialog && key === dialog.dataset.zoomKeys) return enlarge(event);
       const target = all("[data-keys]").find((item) => item.dataset.keys.split(" ").includes(key) && item.checkVisibility());
       if (!target) return;
       event.preventDefault();
       target.click();
     }, { signal });
-
-    // Enlarging: every image of the matchup, one after another, in full resolution if wanted.
-    const links = all("[data-zoom]");
-    let at = 0;
-    const show = (index) => {
-      at = (index + links.length) % links.length;
-      const image = one("[data-zoom-image]");
-      image.src = links[at].href;
-      image.alt = one("[data-zoom-name]").textContent = links[at].dataset.zoom;
-      image.decode().then(() => {
-        one("[data-zoom-size]").textContent = `${image.naturalWidth} × ${image.naturalHeight}`;
-      }, () => {});
-    };
-    const full = (wanted) => {
-      dialog.classList.toggle("full", wanted);
-      one("[data-zoom-full]").setAttribute("aria-pressed", String(wanted));
-    };
-    const open = (index) => {
-      full(false);
-      show(index);
-      dialog.showModal();
-      one("[data-zoom-close]").focus();
-    };
-    const enlarge = (event) => {
-      event.preventDefault();
-      const seat = event.target.closest(".seat");
-      open(Math.max(0, links.findIndex((link) => seat?.contains(link))));
-    };
-    if (dialog && links.length) {
-      links.forEach((link, index) => link.addEventListener("click", (event) => {
-        if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-        event.preventDefault();
-        open(index);
-      }));
-      dialog.querySelectorAll("[data-zoom-step]").forEach((button) => button.addEventListener("click", () => show(at + Number(button.dataset.zoomStep))));
-      one("[data-zoom-full]").addEventListener("click", () => full(!dialog.classList.contains("full")));
-      one("[data-zoom-image]").addEventListener("click", () => full(!dialog.classList.contains("full")));
-      one("[data-zoom-close]").addEventListener("click", () => dialog.close());
-      dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
-      dialog.addEventListener("close", () => links[at].focus());
-      dialog.addEventListener("keydown", (event) => {
-        const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-        const panning = dialog.classList.contains("full") && event.target.closest(".zoom-view");
-        if (step && !panning) show(at + step);
-        else if (name(event) === dialog.dataset.zoomKeys) dialog.close();
-        else return;
-        event.preventDefault();
-      });
-    }
 
     // Ranking: with it open, images are clicked from best to worst instead of picked.
     const ranking = one("[data-ranking]");

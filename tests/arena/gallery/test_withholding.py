@@ -32,7 +32,11 @@ def judging(poll: Poll) -> tuple[Client, set[int]]:
 
 def status(client: Client, sample: int) -> int:
     """What its public address answers."""
-    answer = client.get(f"/samples/{sample}.png")
+    return status_of(client, f"/samples/{sample}.png")
+
+
+def status_of(client: Client, path: str) -> int:
+    answer = client.get(path)
     if answer.streaming:
         assert b"".join(answer.streaming_content).startswith(b"\x89PNG")
     return answer.status_code
@@ -105,3 +109,22 @@ def test_what_is_kept_back_is_not_cached_as_missing(judging, client) -> None:
 def test_a_seat_is_still_served_to_its_booth(judging) -> None:
     browser, _ = judging
     assert all(browser.get(f"/images/{seat.image_key}.png").status_code == 200 for seat in Seat.objects.all())
+
+
+def test_every_page_and_image_of_a_cell_that_is_judged_is_kept_back(judging, client) -> None:
+    browser, cell = judging
+    one, other, _ = sorted(cell)
+    checkpoints = "&".join(f"checkpoint={sha[:12]}" for sha in Checkpoint.objects.values_list("sha256", flat=True))
+    paths = [
+        f"/samples/{one}/", f"/samples/{one}/archive.png", f"/samples/{one}/less/{other}/",
+        f"/samples/{one}/less/{other}.png",
+    ]  # fmt: skip
+    for anybody in (browser, client):
+        assert [status_of(anybody, path) for path in paths] == [404] * 4
+        assert b"kept back" in anybody.get(paths[0]).content
+        grid = anybody.get(f"/side-by-side/?{checkpoints}").content.decode()
+        found = {sample for sample in samples() if f"/samples/{sample}." in grid or f"/samples/{sample}/" in grid}
+        assert found == samples() - cell
+        assert "1 row is being judged just now" in grid
+    browser.post("/polls/duel/vote", {"ticket": Ticket.objects.get().token, "outcome": "1"})
+    assert [status_of(client, path) for path in paths] == [200] * 4

@@ -126,6 +126,34 @@ def test_the_best_of_several_epochs_is_corrected_for_having_been_picked(log) -> 
     assert best["high"] - best["low"] > single["high"] - single["low"], "all at once is wider than one alone"
 
 
+def test_an_epoch_without_votes_that_compare_it_waits_and_takes_nobody_s_answer_away(log) -> None:
+    for epoch, wins in ((1, 6), (2, 7)):
+        duels(log, "base", f"run:{epoch}", a_wins=6, b_wins=wins)
+    before = compare_with(log.contestants["base"], [log.contestants[f"run:{epoch}"] for epoch in (1, 2)], Slice())
+    duels(log, "base", "run:3", a_wins=0, b_wins=2)
+    log.contestant("run:4")
+    candidates = [log.contestants[f"run:{epoch}"] for epoch in (1, 2, 3, 4)]
+    found = compare_with(log.contestants["base"], candidates, Slice())
+    assert (found.state, found.waiting) == ("ok", ["run epoch 3", "run epoch 4"])
+    assert found.rows == before.rows
+    assert (before.waiting, found.set_aside) == ([], 4)
+    alone = compare_with(log.contestants["base"], candidates[2:], Slice())
+    assert (alone.state, alone.waiting) == ("separated", ["run epoch 3", "run epoch 4"])
+    nobody = compare_with(log.contestants["base"], candidates[3:], Slice())
+    assert (nobody.state, nobody.message) == ("no-votes", "No counted vote is about run epoch 4 yet.")
+
+
+def test_the_best_epoch_may_be_looked_at_after_every_vote(log) -> None:
+    for epoch, wins in ((1, 6), (2, 60)):
+        duels(log, "base", f"run:{epoch}", a_wins=6, b_wins=wins)
+    found = compare_with(log.contestants["base"], [log.contestants[f"run:{epoch}"] for epoch in (1, 2)], Slice())
+    best, other = found.rows
+    assert best["always_low"] > 0 > other["always_low"]
+    # Each of the two has half of the error.
+    single = compare_pair(log.contestants["base"], log.contestants["run:2"], Slice(), level=0.975).rows[0]
+    assert (best["always_low"], best["always_high"]) == pytest.approx((single["always_low"], single["always_high"]))
+
+
 def test_poll_population_slice_and_moment_choose_the_votes(log) -> None:
     duels(log, "run:1", "run:2", a_wins=2, b_wins=1, kind="fixed")
     middle = log.vote("fixed", "run:1 run:2", "1").created_at

@@ -14,7 +14,7 @@ from generation.recipe import Recipe
 
 LINKED = re.compile(r'(?:src|href|action|formaction|data-[a-z-]+)="(/[^"]*)"')
 # Pages that name checkpoints on purpose are one click away from everywhere: the first page, boards, status, help.
-OTHER_PAGES = re.compile(r"/($|boards|status|settings|privacy|me/|help|accounts|login|logout)")
+OTHER_PAGES = re.compile(r"/($|boards|checkpoints|status|settings|privacy|me/|help|accounts|login|logout)")
 
 
 def names() -> set[str]:

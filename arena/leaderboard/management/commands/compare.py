@@ -84,6 +84,8 @@ def note(found: Comparing) -> str:
         return (
             "Differences are B less A in Elo points. The verdict may be looked at after every vote; low and high once."
         )
+    waiting = f"\nNo vote compares these yet: {', '.join(found.waiting)}." if found.waiting else ""
     return (
         "Elo points more than the reference. Intervals hold for all rows at once; the best is corrected for its choice."
+        f"\nThose from always_low to always_high may be looked at after every vote.{waiting}"
     )
