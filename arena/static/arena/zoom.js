@@ -1,6 +1,6 @@
 "use strict";
 /* Images in full size, one after another in the same place, so that flipping shows what changed. Links marked
-   data-zoom="name" lead to an image, or to its page where data-zoom-image says the image. Pages may be swapped in place. */
+   data-zoom="name" lead to an image, or to its page where data-zoom-src says the image. Pages may be swapped in place. */
 (() => {
   const one = (selector) => document.querySelector(selector);
   const links = () => [...document.querySelectorAll("[data-zoom]")];
@@ -13,11 +13,11 @@
   const show = (index) => {
     const all = links();
     at = (index + all.length) % all.length;
-    const { zoom, zoomImage, zoomDifference } = all[at].dataset;
+    const { zoom, zoomSrc, zoomDifference } = all[at].dataset;
     const dialog = one("[data-zoom-dialog]");
     const image = one("[data-zoom-image]");
     const subtracted = subtracting && zoomDifference;
-    image.src = subtracted || zoomImage || all[at].href;
+    image.src = subtracted || zoomSrc || all[at].href;
     image.alt = one("[data-zoom-name]").textContent = zoom;
     dialog.classList.toggle("subtracted", Boolean(subtracted));
     const page = one("[data-zoom-page]");
