@@ -22,8 +22,9 @@ from rating.errors import StateError
 from rating.graph import beat_counts, vote_state
 from rating.joint import fit_joint
 from rating.registry import rating_system
+from rating.settling import comparable
 from rating.snapshots import snapshots, stops
-from rating.votes import NOBODY, Votes
+from rating.votes import Votes
 
 METHODOLOGY = "study/1 joint ties=davidson left-seat by voter"
 POINTS = 40
@@ -156,9 +157,10 @@ def _strengths(votes: Votes) -> tuple[str, Floats, Floats, float]:
     allowed = vote_state(votes)
     if allowed.name not in ("ok", "separated"):
         return allowed.name, *nothing
-    if allowed.name == "separated":
-        codes = [votes.contestants.index(name) for name in allowed.groups[0]]
-        votes = votes.take((np.isin(votes.seats, codes) | (votes.seats == NOBODY)).all(axis=1))
+    while allowed.name != "ok" and allowed.groups and len(allowed.groups[0]) > 1:
+        # A four-way vote that seats one left out goes too, and what is left may come apart again.
+        votes, _ = comparable(votes, allowed)
+        allowed = vote_state(votes)
     try:
         fit = fit_joint(votes)
         clustered = clustered_covariance(fit, votes, "voter")

@@ -3,9 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from arena.leaderboard.figures.svg import NARROW, SMALL, Canvas, Scale, margin_of, scale, shortened, text_width
+from arena.leaderboard.figures.svg import (
+    NARROW,
+    SMALL,
+    Canvas,
+    Scale,
+    margin_of,
+    round_step,
+    scale,
+    shortened,
+    text_width,
+)
 
 TOP, HEIGHT, BELOW, EDGE = 28.0, 300.0, 44.0, 12.0
+# Pixels from one epoch to the next from which dots and intervals are large.
+ROOMY = 12.0
 
 
 @dataclass(frozen=True)
@@ -38,12 +50,14 @@ def draw(epochs: Sequence[Epoch], axis_label: str, up_label: str, *, width: floa
     across = _across(epochs, left + 22, width - EDGE - 22)
     _numbers(canvas, epochs, across, bottom)
     canvas.caption(bottom + 24, axis_label)
+    apart = (across.end - across.start) / (epochs[-1].number - epochs[0].number or 1)
     for one in epochs:
         if one.high > one.low:
-            canvas.line(across(one.number), upward(one.low), across(one.number), upward(one.high), "reach")
+            look = "reach" if apart >= ROOMY else "thin"
+            canvas.line(across(one.number), upward(one.low), across(one.number), upward(one.high), look)
     canvas.curve([(across(one.number), upward(one.gain)) for one in epochs], "trend")
     for one in epochs:
-        canvas.circle(across(one.number), upward(one.gain), 5, "dot", one.sentence)
+        canvas.circle(across(one.number), upward(one.gain), 5 if apart >= ROOMY else 2.5, "dot", one.sentence)
         if one.step in SIGNS:
             canvas.text(across(one.number), upward(one.high) - 6, SIGNS[one.step], anchor="middle", size=SMALL)
     return canvas
@@ -55,11 +69,13 @@ def _across(epochs: Sequence[Epoch], start: float, end: float) -> Scale:
 
 
 def _numbers(canvas: Canvas, epochs: Sequence[Epoch], across: Scale, bottom: float) -> None:
-    """What stands below the epochs, as far as there is room."""
+    """What stands below the epochs: of the first, and of those at a round distance that have room."""
+    wide = text_width(str(epochs[-1].number), SMALL) + 6
+    each = (across.end - across.start) / (across.most - across.least)
+    step = max(1, round(round_step(wide / each)))
     free = 0.0
-    for one in epochs:
-        text, x = one.label, across(one.number)
-        half = text_width(text, SMALL) / 2
-        if x - half >= free:
-            canvas.text(x, bottom + 18, text, "faint", anchor="middle", size=SMALL)
-            free = x + half + 3
+    for at, one in enumerate(epochs):
+        half = text_width(one.label, SMALL) / 2
+        if (at == 0 or one.number % step == 0) and across(one.number) - half >= free:
+            canvas.text(across(one.number), bottom + 18, one.label, "faint", anchor="middle", size=SMALL)
+            free = across(one.number) + half + 3

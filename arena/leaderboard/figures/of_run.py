@@ -70,7 +70,7 @@ def run_trend(ask: Ask, seconds: float | None) -> Figure:
         found.findings.strength[own], covariance, dof=float(found.findings.dof), rng=np.random.default_rng(SEED)
     )
     drawn = _epochs(stages, told)
-    last = {"epoch": stages[-1].label, "first": stages[0].label, "gain": _points(told, len(stages) - 1, 0)}
+    last = {"epoch": stages[-1].label, "first": _name(stages[0]), "gain": _points(told, len(stages) - 1, 0)}
     return Figure(
         kind="trend",
         title=title,
@@ -137,6 +137,11 @@ def question(stages: list[Stage], told: Trend, ask: Ask) -> dict[str, object]:
 
 def _probability(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def _name(stage: Stage) -> str:
+    """Such as: epoch 1; or: start."""
+    return _("epoch %(epoch)s") % {"epoch": stage.label} if stage.label.isdecimal() else stage.label
 
 
 def _up_label(stages: list[Stage]) -> str:

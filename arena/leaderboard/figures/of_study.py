@@ -119,7 +119,7 @@ def history(ask: Ask, seconds: float | None) -> Figure:
     title = _("%(metric)s over votes · %(poll)s") % names
     found = studied(ask, seconds)
     findings = found.findings
-    if findings is None or reason(found):
+    if findings is None or (reason(found) and found.state != "separated"):
         return nothing("history", title, found)
     values, at = findings.history(ask.metric), findings.at.tolist()
     keys = findings.contestants.tolist()

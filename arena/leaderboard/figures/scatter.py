@@ -7,6 +7,8 @@ from arena.leaderboard.figures.svg import NARROW, SMALL, Canvas, Scale, margin_o
 
 TOP, BELOW, EDGE = 28.0, 46.0, 12.0
 LABEL_WIDTH = 150.0
+# Points beyond which intervals would hide each other; the table has them.
+CROWD = 40
 Box = tuple[float, float, float, float]
 
 
@@ -40,13 +42,14 @@ def draw(points: Sequence[Point], across_label: str, up_label: str, *, width: fl
     canvas.across(across, TOP, bottom)
     canvas.text(EDGE, 16, shortened(up_label, width - 2 * EDGE, SMALL), "faint", size=SMALL, full=up_label)
     canvas.caption(bottom + 24, across_label)
-    for one in points:
+    crowded = len(points) > CROWD
+    for one in [] if crowded else points:
         if one.x_low is not None and one.x_high is not None:
             canvas.line(across(one.x_low), upward(one.y), across(one.x_high), upward(one.y), "thin")
         if one.y_low is not None and one.y_high is not None:
             canvas.line(across(one.x), upward(one.y_low), across(one.x), upward(one.y_high), "thin")
     for one in points:
-        canvas.circle(across(one.x), upward(one.y), 5, "dot", one.sentence)
+        canvas.circle(across(one.x), upward(one.y), 3 if crowded else 5, "dot", one.sentence)
     _names(canvas, points, across, upward, (left, TOP, width - 4, bottom))
     return canvas
 

@@ -115,6 +115,26 @@ def test_a_trend_is_the_difference_of_the_order_free_board(voted) -> None:
     assert all(width[epoch] < of_pairs[epoch] for epoch in of_pairs), "five gains need less than fifteen pairs"
 
 
+def test_who_cannot_be_placed_takes_no_trend_away(voted) -> None:
+    """One that lost everything, also in four-way votes, is left out; the others keep their order-free strengths."""
+    before = records(made(Ask("trend", run="run")))
+    for _ in range(3):
+        voted.vote("duel", "run:1 hopeless", "1")
+    assert [row["gain"] for row in records(made(Ask("trend", run="run")))] == pytest.approx(
+        [row["gain"] for row in before], abs=1e-6
+    )
+    for _ in range(3):
+        voted.vote("ffa", "run:2 run:3 run:1 hopeless", "1")
+    assert [row["epoch"] for row in records(made(Ask("trend", run="run")))] == [row["epoch"] for row in before]
+
+
+def test_ratings_over_votes_need_no_finite_likelihood(log) -> None:
+    for _ in range(3):
+        log.vote("duel", "a b", "1")
+    assert made(Ask("history", "elo")).state == "ok"
+    assert made(Ask("agreement", "ccip-difference")).state == "separated"
+
+
 def test_one_epoch_against_another_is_answered(client: Client, voted) -> None:
     page = client.get("/figures/trend/", {"run": "run", "later": "5", "earlier": "start"}).content.decode()
     pair = next(
