@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import hypot
+from statistics import fmean
 
 from arena.leaderboard.figures.svg import NARROW, SMALL, Canvas, Scale, margin_of, scale, shortened, text_width
 
@@ -29,20 +31,18 @@ class Point:
 def draw(points: Sequence[Point], across_label: str, up_label: str, *, width: float, falling: bool = False) -> Canvas:
     """The points with intervals as thin lines; names only where they have room. `falling`: less is better across, and
     the axis runs from right to left."""
+    crowded = len(points) > CROWD
     height = 300.0 if width <= NARROW else 420.0
     bottom = TOP + height
-    upward = scale([number for one in points for number in (one.y, one.y_low, one.y_high) if number is not None],
-                   bottom, TOP + 8, gap=50)  # fmt: skip
+    upward = scale(_extent([(one.y, one.y_low, one.y_high) for one in points], crowded), bottom, TOP + 8, gap=50)
     left, right = EDGE + margin_of(upward), width - EDGE - 10
     span = (right, left + 10) if falling else (left + 10, right)
-    across = scale([number for one in points for number in (one.x, one.x_low, one.x_high) if number is not None],
-                   *span, gap=80)  # fmt: skip
+    across = scale(_extent([(one.x, one.x_low, one.x_high) for one in points], crowded), *span, gap=80)
     canvas = Canvas(width, bottom + BELOW)
     canvas.upward(upward, left, width - EDGE)
     canvas.across(across, TOP, bottom)
     canvas.text(EDGE, 16, shortened(up_label, width - 2 * EDGE, SMALL), "faint", size=SMALL, full=up_label)
     canvas.caption(bottom + 24, across_label)
-    crowded = len(points) > CROWD
     for one in [] if crowded else points:
         if one.x_low is not None and one.x_high is not None:
             canvas.line(across(one.x_low), upward(one.y), across(one.x_high), upward(one.y), "thin")
@@ -54,10 +54,17 @@ def draw(points: Sequence[Point], across_label: str, up_label: str, *, width: fl
     return canvas
 
 
+def _extent(numbers: Sequence[tuple[float, float | None, float | None]], crowded: bool) -> list[float]:
+    """What an axis must hold: the middles, and their intervals where those are drawn."""
+    return [one for three in numbers for one in three[: 1 if crowded else 3] if one is not None]
+
+
 def _names(canvas: Canvas, points: Sequence[Point], across: Scale, upward: Scale, frame: Box) -> None:
-    """Each name beside its point, where it meets neither a point nor a name that stands already."""
+    """Each name beside its point, where it meets neither a point nor a name that stands already; outermost first."""
+    middle = fmean(across(one.x) for one in points), fmean(upward(one.y) for one in points)
+    outermost = sorted(points, key=lambda one: -hypot(across(one.x) - middle[0], upward(one.y) - middle[1]))
     taken = [(across(one.x) - 6, upward(one.y) - 6, across(one.x) + 6, upward(one.y) + 6) for one in points]
-    for one in points:
+    for one in outermost:
         text = shortened(one.label, LABEL_WIDTH, SMALL)
         for box in _places(across(one.x), upward(one.y), text_width(text, SMALL)):
             inside = frame[0] <= box[0] and frame[1] <= box[1] and box[2] <= frame[2] and box[3] <= frame[3]
