@@ -16,7 +16,8 @@ def render_command(sample: Sample, folder: str) -> str:
 
     Every field of the recipe is spelled out, so that neither the checkpoint's own recipe nor a default decides.
     """
-    options = {"prompt": sample.prompt.text, "seed": sample.seed, **asdict(sample.contestant.frozen_recipe())}
+    asked = {"prompt": sample.manifest.get("prompt", sample.prompt.text), "seed": sample.seed}
+    options = {**asked, **asdict(sample.contestant.frozen_recipe())}
     return _line("render", folder, {**options, **_environment(sample.manifest), "out": "again"})
 
 

@@ -78,8 +78,8 @@ def difference(page: Page) -> None:
 def compare(page: Page) -> None:
     page.goto("/compare/")
     form = page.locator("form").filter(has=page.get_by_role("heading", name="Is B better than A?"))
-    form.get_by_label("A", exact=True).select_option(label="secret-run-duel epoch 1")
-    form.get_by_label("B", exact=True).select_option(label="secret-run-duel epoch 2")
+    form.locator("select[name=a]").select_option(label="secret-run-duel epoch 1")
+    form.locator("select[name=b]").select_option(label="secret-run-duel epoch 2")
     form.get_by_role("button").click()
     expect(page.locator(".answer")).to_be_visible()
 
@@ -87,8 +87,8 @@ def compare(page: Page) -> None:
 def best_epoch(page: Page) -> None:
     page.goto("/compare/")
     form = page.locator("form").filter(has=page.get_by_role("heading", name="Which epoch"))
-    form.get_by_label("Run").select_option("secret-run-duel")
-    form.get_by_label("Compared with").select_option(label="secret-run-duel epoch 1")
+    form.locator("select[name=run]").select_option("secret-run-duel")
+    form.locator("select[name=reference]").select_option(label="secret-run-duel epoch 1")
     form.get_by_role("button").click()
     expect(page.locator(".answer")).to_be_visible()
 
