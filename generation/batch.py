@@ -66,9 +66,15 @@ def latent_shape(parts: Parts, width: int, height: int) -> tuple[int, int, int]:
 
 def to_image(request: ImageRequest, picture: torch.Tensor) -> Image.Image:
     """(3, H, W) in -1..1 to RGB bytes; a broken picture raises RenderError instead of reaching a voter."""
+    scaled = to_bytes(request, picture)
+    if bool((scaled == scaled[:1, :1]).all()):
+        raise RenderError(f"seed {request.seed}, prompt {request.prompt!r}: the image is one flat colour")
+    return Image.fromarray(scaled.numpy())
+
+
+def to_bytes(request: ImageRequest, picture: torch.Tensor) -> torch.Tensor:
+    """(3, H, W) in -1..1 to bytes (H, W, 3). Raises RenderError where it is not finite."""
     if not bool(torch.isfinite(picture).all()):
         raise RenderError(f"seed {request.seed}, prompt {request.prompt!r}: the image has NaN or infinite pixels")
     scaled = ((picture / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
-    if bool((scaled == scaled[:, :1, :1]).all()):
-        raise RenderError(f"seed {request.seed}, prompt {request.prompt!r}: the image is one flat colour")
-    return Image.fromarray(scaled.permute(1, 2, 0).contiguous().numpy())
+    return scaled.permute(1, 2, 0).contiguous()

@@ -18,6 +18,7 @@ from generation.denoise import denoise
 from generation.imageio import archive_png
 from generation.loading import Origin
 from generation.manifest import own_manifest, shared_manifest
+from generation.modes import PLAIN
 from generation.recipe import ImageRequest, Recipe
 from generation.renderer import Rendered, Renderer
 
@@ -119,7 +120,7 @@ def _provenance_seconds(renderer: Renderer, recipe: Recipe, images: Sequence[Ren
         hashlib.sha256(drawn.tobytes())
     shared_manifest(parts, recipe)
     for image in images:
-        own_manifest(parts, recipe, image.request, noise, image.image)
+        own_manifest(parts, recipe, PLAIN, image.request, noise, image.image)
         archive_png(image.image, image.manifest)
     return time.perf_counter() - begin
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table
 
 from generation import origin_cli
@@ -16,13 +16,22 @@ from generation.canonical import canonical_sha256
 from generation.checkpoint import INFO_FILE, CheckpointInfo, read_json
 from generation.errors import GenerationError
 from generation.imageio import archive_png, blind_png, read_archive
-from generation.origin_cli import chosen, load, origin, origin_options, plain_console, recipe_options
+from generation.modes_cli import mode, mode_options, open_picture, upscale, upscale_options
+from generation.origin_cli import (
+    DEVICE_HELP,
+    PROGRESS,
+    chosen,
+    device_options,
+    load,
+    origin,
+    origin_options,
+    plain_console,
+    recipe_options,
+)
+from generation.origin_cli import renderer as renderer_of
 from generation.recipe import ImageRequest, Recipe
 
 FAILED = 1
-DEVICE_HELP = "torch device, such as cpu or cuda:0"
-COMPILE_HELP = "compile the UNet by this backend of torch.compile, such as inductor"
-PROGRESS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,13 +56,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _device_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="cpu", help=DEVICE_HELP)
-    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
-    parser.add_argument("--threads", type=int, help="CPU threads; default: torch's own choice")
-    parser.add_argument("--compile", metavar="BACKEND", help=COMPILE_HELP)
-
-
 def _render_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", type=Path, metavar="FOLDER|FILE")
     parser.add_argument("--prompt", required=True)
@@ -62,13 +64,16 @@ def _render_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the PNGs, made if missing")
     parser.add_argument("--blind", type=Path, metavar="DIR", help="also write copies without any metadata there")
     origin_options(parser)
-    recipe_options(parser, "default: the one in checkpoint.json")
-    _device_options(parser)
+    mode_options(parser)
+    recipe_options(parser, "default: the one in checkpoint.json; with --image, its size")
+    device_options(parser)
 
 
 def _verify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("png", type=Path)
     parser.add_argument("--checkpoint", type=Path, required=True, metavar="FOLDER|FILE")
+    parser.add_argument("--image", type=Path, help="the picture that it was rendered from")
+    parser.add_argument("--mask", type=Path, help="the mask that it was rendered with")
     origin_options(parser)
     parser.add_argument("--device", default="cpu", help=DEVICE_HELP)
 
@@ -82,34 +87,26 @@ def _bench_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device-gb", type=float, default=0.0, help="budget of further weights kept on the device")
     origin_options(parser)
     recipe_options(parser, "default: the one in checkpoint.json")
-    _device_options(parser)
-
-
-def _renderer(options: argparse.Namespace, **more: Any) -> Any:
-    return load("generation.renderer.Renderer")(
-        origin(options.path, options),
-        device=options.device,
-        threads=options.threads,
-        dtype=load("generation.verify.DTYPES")[options.dtype],
-        compile_backend=options.compile,
-        **more,
-    )
+    device_options(parser)
 
 
 def _render(options: argparse.Namespace) -> int:
     if options.count < 1:
         raise ValueError(f"--count must be at least 1, got {options.count}")
     requests = [ImageRequest(options.prompt, options.seed + i) for i in range(options.count)]
+    how = mode(options)
+    if how.image is not None:
+        options.width, options.height = options.width or how.image.width, options.height or how.image.height
     if (options.path / INFO_FILE).is_file():  # an impossible value is refused before anything is loaded
         replace(Recipe.from_dict(read_json(options.path / INFO_FILE).get("recipe", {})), **chosen(options))
-    renderer = _renderer(options)
+    renderer = renderer_of(options)
     recipe = replace(renderer.info.recipe, **chosen(options))
     for folder in filter(None, (options.out, options.blind)):
         folder.mkdir(parents=True, exist_ok=True)
     with Progress(*PROGRESS, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("rendering, steps", total=None)
         for rendered in renderer.render(
-            recipe, requests, on_step=lambda done, total: progress.update(bar, completed=done, total=total)
+            recipe, requests, mode=how, on_step=lambda done, total: progress.update(bar, completed=done, total=total)
         ):
             name = _file_name(renderer.info, rendered.manifest)
             _write(options.out / name, archive_png(rendered.image, rendered.manifest))
@@ -123,7 +120,12 @@ def _render(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     image, manifest = read_archive(options.png.read_bytes())
     result = load("generation.verify.verify")(
-        image, manifest, origin(options.checkpoint, options), device=options.device
+        image,
+        manifest,
+        origin(options.checkpoint, options),
+        source=open_picture(options.image),
+        mask=open_picture(options.mask),
+        device=options.device,
     )
     words = {0: "exact", 3: "within 1/255 in another environment", 4: "different"}
     lines = [f"{options.png}: {words[result.code]}"]
@@ -139,7 +141,7 @@ def _bench(options: argparse.Namespace) -> int:
         raise ValueError(f"--rounds must be at least 1, got {options.rounds}")
     budget = None if options.ram_gb is None else int(options.ram_gb * 1e9)
     store = load("generation.store.ComponentStore")(budget) if options.other else None
-    renderer = _renderer(options, store=store, device_budget=int(options.device_gb * 1e9))
+    renderer = renderer_of(options, store=store, device_budget=int(options.device_gb * 1e9))
     recipe = replace(renderer.info.recipe, **chosen(options))
     with Progress(*PROGRESS, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("rounds", total=options.rounds)
@@ -172,6 +174,8 @@ def _warn_about_cut(manifest: dict[str, Any]) -> None:
 def _file_name(info: CheckpointInfo, manifest: dict[str, Any]) -> str:
     """Seed, and a short hash of all that decides the image: other images never overwrite it, the same one may."""
     what = [info.sha256, manifest["recipe_sha256"], manifest["prompt"], manifest["seed"], manifest["loras"]]
+    # Only where there is something to add, so that names of plain images stay.
+    what += [manifest[name] for name in ("source", "passes") if name in manifest]
     return f"{manifest['seed']}-{canonical_sha256(what)[:12]}.png"
 
 
@@ -187,5 +191,6 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Callable[[argpars
     "convert": (origin_cli.convert, origin_cli.convert_options, "write a checkpoint in another form"),
     "render": (_render, _render_options, "render images of a prompt, one PNG a seed"),
     "verify": (_verify, _verify_options, "render a PNG again: exit 0 exact, 3 within 1/255, 4 different"),
+    "upscale": (upscale, upscale_options, "enlarge a picture by tiles, to any size"),
     "bench": (_bench, _bench_options, "measure images a second, changes of checkpoint, and what provenance costs"),
 }

@@ -24,10 +24,15 @@ RESAMPLINGS = {
 
 def archive_png(image: Image.Image, manifest: Mapping[str, Any]) -> bytes:
     """PNG of the exact pixels with two text chunks: ``manifest`` (canonical JSON) and A1111's ``parameters``."""
+    return _encode(_bare(image), archive_chunks(manifest))
+
+
+def archive_chunks(manifest: Mapping[str, Any]) -> PngInfo:
+    """The two text chunks of an archived PNG."""
     chunks = PngInfo()
     chunks.add_text("parameters", a1111_parameters(manifest))
     chunks.add_text("manifest", manifest_json(manifest))
-    return _encode(_bare(image), chunks)
+    return chunks
 
 
 def blind_png(image: Image.Image, scale: int = 1, resample: str = "lanczos") -> bytes:

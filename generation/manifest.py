@@ -13,8 +13,10 @@ from generation.denoise import schedule_of
 from generation.errors import RenderError
 from generation.imageio import pixel_sha256
 from generation.loading import Parts
+from generation.modes import PLAIN, Mode
 from generation.provenance import MAX_BYTES, SCHEMA, checkpoint_record, environment, manifest_json
 from generation.recipe import ImageRequest, Recipe
+from generation.samplers import Schedule
 from generation.tokens import Tokens
 
 SIGMA_DECIMALS = 5
@@ -22,12 +24,17 @@ SIGMA_DECIMALS = 5
 LISTED_IDS = 160
 
 
-def shared_manifest(parts: Parts, recipe: Recipe, *, compiled: str | bool = False) -> dict[str, Any]:
-    """What all images of a recipe have in common."""
-    schedule = schedule_of(parts, recipe)
+def shared_manifest(
+    parts: Parts, recipe: Recipe, mode: Mode = PLAIN, *, compiled: str | bool = False
+) -> dict[str, Any]:
+    """What all images of a recipe and a mode have in common."""
+    record = mode.record()
+    for passed, one in zip(record.get("passes", ()), mode.passes, strict=True):
+        passed["schedule"] = _levels(schedule_of(parts, one.of(recipe), one.strength))
     return {
         "schema": SCHEMA,
-        "mode": "text-to-image",
+        "mode": mode.name,
+        **record,
         "checkpoint": checkpoint_record(parts.info),
         "components": dict(parts.hashes),
         "loras": [dict(lora) for lora in parts.loras],
@@ -35,10 +42,7 @@ def shared_manifest(parts: Parts, recipe: Recipe, *, compiled: str | bool = Fals
         "recipe_sha256": recipe.sha256,
         "padding": padding_of(recipe, parts.info),
         "negative_tokens": token_record(parts, recipe, recipe.negative_prompt),
-        "schedule": {
-            "timesteps": [round(t, SIGMA_DECIMALS) for t in schedule.timesteps],
-            "sigmas": [round(sigma, SIGMA_DECIMALS) for sigma in schedule.sigmas],
-        },
+        "schedule": _levels(schedule_of(parts, recipe, mode.strength)),
         "batch_shape": [recipe.batch, *latent_shape(parts, recipe.width, recipe.height)],
         "dtype": dtype_name(parts.dtype),
         "vae_dtype": dtype_name(parts.vae.dtype),
@@ -51,12 +55,21 @@ def shared_manifest(parts: Parts, recipe: Recipe, *, compiled: str | bool = Fals
     }
 
 
+def _levels(schedule: Schedule) -> dict[str, Any]:
+    return {
+        "timesteps": [round(t, SIGMA_DECIMALS) for t in schedule.timesteps],
+        "sigmas": [round(sigma, SIGMA_DECIMALS) for sigma in schedule.sigmas],
+    }
+
+
 def own_manifest(
-    parts: Parts, recipe: Recipe, request: ImageRequest, noise: BatchNoise, image: Image.Image
+    parts: Parts, recipe: Recipe, mode: Mode, request: ImageRequest, noise: BatchNoise, image: Image.Image
 ) -> dict[str, Any]:
     """What one image has of its own."""
     drawn = noise.sha256(request.seed)
+    later = {purpose: drawn[purpose] for purpose in sorted(drawn) if purpose not in ("initial", "ancestral")}
     return {
+        **({"pass_noise_sha256": later} if mode.passes else {}),
         "prompt": request.prompt,
         "seed": request.seed,
         "tokens": token_record(parts, recipe, request.prompt),
@@ -67,11 +80,18 @@ def own_manifest(
 
 
 def check_sizes(
-    parts: Parts, recipe: Recipe, requests: Sequence[ImageRequest], *, compiled: str | bool = False
+    parts: Parts,
+    recipe: Recipe,
+    requests: Sequence[ImageRequest],
+    mode: Mode = PLAIN,
+    *,
+    compiled: str | bool = False,
 ) -> None:
     """Raise RenderError when the Manifest of a request would not fit into its 8 KB: texts are too long for it."""
     hashes = dict.fromkeys(("noise_sha256", "ancestral_noise_sha256", "pixel_sha256"), "0" * 64)
-    shared = len(manifest_json({**shared_manifest(parts, recipe, compiled=compiled), **hashes}).encode())
+    later = {f"pass{i}/{purpose}": "0" * 64 for i in range(len(mode.passes)) for purpose in ("initial", "ancestral")}
+    known = {**shared_manifest(parts, recipe, mode, compiled=compiled), **hashes, "pass_noise_sha256": later}
+    shared = len(manifest_json(known).encode())
     for request in requests:
         own = {"prompt": request.prompt, "seed": request.seed, "tokens": token_record(parts, recipe, request.prompt)}
         size = shared + len(manifest_json(own).encode())

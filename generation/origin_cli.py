@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from generation.checkpoint import COMPONENTS, PICKLED_SUFFIXES, CheckpointInfo, read_checkpoint
@@ -17,6 +18,9 @@ from generation.recipe import CHOICES
 from generation.sealing import Description, seal_folder
 from generation.single import prediction, read_header
 
+DEVICE_HELP = "torch device, such as cpu or cuda:0"
+COMPILE_HELP = "compile the UNet by this backend of torch.compile, such as inductor"
+PROGRESS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 RECIPE_OPTIONS: dict[str, dict[str, Any]] = {
     **{name: {"choices": choices} for name, choices in CHOICES.items()},
     "steps": {"type": int},
@@ -73,6 +77,26 @@ def _lora(text: str) -> Any:
         return load("generation.lora.LoraRef")(Path(path), float(scale))
     except ValueError as error:
         raise ValueError(f"--lora {text}: {error}") from error
+
+
+def device_options(parser: argparse.ArgumentParser) -> None:
+    """Where and in which arithmetic is rendered."""
+    parser.add_argument("--device", default="cpu", help=DEVICE_HELP)
+    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
+    parser.add_argument("--threads", type=int, help="CPU threads; default: torch's own choice")
+    parser.add_argument("--compile", metavar="BACKEND", help=COMPILE_HELP)
+
+
+def renderer(options: argparse.Namespace, **more: Any) -> Any:
+    """A Renderer after the options."""
+    return load("generation.renderer.Renderer")(
+        origin(options.path, options),
+        device=options.device,
+        threads=options.threads,
+        dtype=load("generation.verify.DTYPES")[options.dtype],
+        compile_backend=options.compile,
+        **more,
+    )
 
 
 def seal_options(parser: argparse.ArgumentParser) -> None:

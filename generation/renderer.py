@@ -11,10 +11,12 @@ from PIL import Image
 from generation.batch import BatchNoise, decode, latent_shape, to_image
 from generation.checkpoint import CheckpointInfo
 from generation.conditioning import condition
-from generation.denoise import ShouldStop, denoise
+from generation.denoise import ShouldStop
 from generation.errors import Cancelled, RenderError
 from generation.loading import Origin, Parts
 from generation.manifest import check_sizes, own_manifest, shared_manifest
+from generation.modes import PLAIN, Mode, total_steps
+from generation.passes import put_back, run_passes
 from generation.recipe import ImageRequest, Recipe
 from generation.store import ComponentStore
 from generation.swapping import Swap, Swapper
@@ -99,46 +101,52 @@ class Renderer:
         recipe: Recipe,
         requests: Sequence[ImageRequest],
         *,
+        mode: Mode = PLAIN,
         on_step: Progress | None = None,
         should_stop: ShouldStop | None = None,
     ) -> Iterator[Rendered]:
         """Render the requests in order; images come out as their batch of ``recipe.batch`` rows is finished.
 
         Args:
+            mode: from what, and with which further passes; by default plain text-to-image.
             on_step: called as ``on_step(done, total)``, in sampling steps over all batches.
             should_stop: asked before each step; when true, Cancelled is raised and its batch is lost.
 
-        Raises RenderError at once when the recipe's size does not fit the checkpoint or a prompt is too long for its
-        Manifest, and later, in place of an image, when that image has NaN or constant pixels; images before it have
-        been delivered.
+        Raises RenderError at once when the recipe's size does not fit the checkpoint or the mode, or a prompt is too
+        long for its Manifest, and later, in place of an image, when that image has NaN or constant pixels; images
+        before it have been delivered.
         """
         latent_shape(self._parts, recipe.width, recipe.height)
-        check_sizes(self._parts, recipe, requests, compiled=self._compiled)
-        return self._batches(recipe, tuple(requests), on_step, should_stop)
+        mode.check(recipe)
+        check_sizes(self._parts, recipe, requests, mode, compiled=self._compiled)
+        return self._batches(recipe, mode, tuple(requests), on_step, should_stop)
 
     def _batches(
         self,
         recipe: Recipe,
+        mode: Mode,
         requests: tuple[ImageRequest, ...],
         on_step: Progress | None,
         should_stop: ShouldStop | None,
     ) -> Iterator[Rendered]:
         starts = range(0, len(requests), recipe.batch)
         begun = self._parts
-        total = len(starts) * recipe.steps
+        steps = total_steps(recipe, mode)
+        total = len(starts) * steps
         for number, start in enumerate(starts):
 
-            def report(step: int, before: int = number * recipe.steps) -> None:
+            def report(step: int, before: int = number * steps) -> None:
                 if on_step is not None:
                     on_step(before + step, total)
 
             if self._parts is not begun:
                 raise RenderError("another checkpoint was put in while this one was rendering; render first, then swap")
-            yield from self._batch(recipe, requests[start : start + recipe.batch], report, should_stop)
+            yield from self._batch(recipe, mode, requests[start : start + recipe.batch], report, should_stop)
 
     def _batch(
         self,
         recipe: Recipe,
+        mode: Mode,
         requests: tuple[ImageRequest, ...],
         report: Callable[[int], None],
         should_stop: ShouldStop | None,
@@ -146,18 +154,19 @@ class Renderer:
         if self._threads is not None:
             torch.set_num_threads(self._threads)
         parts = self._parts  # these say the same of themselves after a swap between two images
-        latents, noise = self._latents(recipe, requests, report, should_stop)
+        latents, noise = self._latents(recipe, mode, requests, report, should_stop)
         with torch.inference_mode():
             pixels = decode(parts, latents)
-        shared = shared_manifest(parts, recipe, compiled=self._compiled)
+        shared = shared_manifest(parts, recipe, mode, compiled=self._compiled)
         for request, picture in zip(requests, pixels, strict=False):
-            image = to_image(request, picture)
-            yield Rendered(request, image, {**shared, **own_manifest(parts, recipe, request, noise, image)})
+            image = to_image(request, put_back(mode, picture))
+            yield Rendered(request, image, {**shared, **own_manifest(parts, recipe, mode, request, noise, image)})
 
     @torch.inference_mode()
     def _latents(
         self,
         recipe: Recipe,
+        mode: Mode,
         requests: tuple[ImageRequest, ...],
         report: Callable[[int], None],
         should_stop: ShouldStop | None,
@@ -167,4 +176,4 @@ class Renderer:
         rows = requests + requests[:1] * (recipe.batch - len(requests))
         noise = BatchNoise([row.seed for row in rows], latent_shape(parts, recipe.width, recipe.height), parts.device)
         text = condition(parts, recipe, [row.prompt for row in rows])
-        return denoise(parts, recipe, text, noise, on_step=report, should_stop=should_stop), noise
+        return run_passes(parts, recipe, mode, text, noise, on_step=report, should_stop=should_stop), noise

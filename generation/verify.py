@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,13 @@ import torch
 from PIL import Image
 
 from generation.errors import ImageError
-from generation.imageio import pixel_sha256
+from generation.imageio import pixel_sha256, read_archive
 from generation.loading import Origin
+from generation.modes import Mode, mode_of
 from generation.provenance import READABLE, as_schema_1, differing_fields, recorded_in
 from generation.recipe import ImageRequest, Recipe
-from generation.renderer import Renderer
+from generation.renderer import Rendered, Renderer
+from generation.upscale import Enlargement, upscale
 
 EXACT, CLOSE, DIFFERENT = 0, 3, 4
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -34,11 +37,20 @@ class Verification:
     max_difference: int | None
 
 
-def verify(image: Image.Image, manifest: dict[str, Any], origin: Path | Origin, *, device: str = "cpu") -> Verification:
+def verify(
+    image: Image.Image,
+    manifest: dict[str, Any],
+    origin: Path | Origin,
+    *,
+    source: Image.Image | None = None,
+    mask: Image.Image | None = None,
+    device: str = "cpu",
+) -> Verification:
     """Render again what ``manifest`` describes with the checkpoint at ``origin`` and compare with ``image``.
 
-    Threads, dtype and compiler are taken from the Manifest, because they decide the last bits. Raises ImageError when
-    the Manifest lacks a field or holds an impossible value, CheckpointError when the folder is not sound.
+    ``source`` and ``mask`` are the pictures that it was rendered from, if any. Threads, dtype and compiler are taken
+    from the Manifest, because they decide the last bits. Raises ImageError when the Manifest lacks a field or holds an
+    impossible value, or a source is not the one it names, CheckpointError when the folder is not sound.
     """
     try:
         recipe, request = Recipe.from_dict(manifest["recipe"]), ImageRequest(manifest["prompt"], manifest["seed"])
@@ -49,11 +61,25 @@ def verify(image: Image.Image, manifest: dict[str, Any], origin: Path | Origin, 
         raise ImageError(f"the manifest cannot be rendered again: {error!r}") from error
     if schema not in READABLE:
         raise ImageError(f"the manifest has schema {schema!r}, this version reads {' and '.join(map(str, READABLE))}")
+    mode = mode_of(manifest, source, mask)
     renderer = Renderer(origin, device=device, threads=threads, dtype=dtype, compile_backend=backend)
     if renderer.info.sha256 != recorded:
         return Verification(DIFFERENT, ("checkpoint.sha256",), None)
-    again = next(renderer.render(recipe, [request]))
+    if manifest["mode"] == "upscaling":
+        again = _upscaled(renderer, recipe, request, mode, manifest)
+    else:
+        again = next(renderer.render(recipe, [request], mode=mode))
     return _compare(image, manifest, again.image, again.manifest)
+
+
+def _upscaled(
+    renderer: Renderer, recipe: Recipe, request: ImageRequest, mode: Mode, manifest: dict[str, Any]
+) -> Rendered:
+    assert mode.image is not None
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "again.png"
+        upscale(renderer, recipe, request, mode.image, Enlargement(**manifest["upscaling"]), out)
+        return Rendered(request, *read_archive(out.read_bytes()))
 
 
 def _compare(
