@@ -28,6 +28,7 @@ class EvaluationRun(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True, help_text="Set while somebody renders: the lease.")
+    waiting_since = models.DateTimeField(default=timezone.now, help_text="Since when nobody has rendered for it.")
     gpu_seconds = models.FloatField(default=0.0, help_text="How long a device worked for it, loading included.")
     device = models.CharField(max_length=50, blank=True, help_text="Which device did, as torch names it.")
 

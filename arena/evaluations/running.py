@@ -7,7 +7,7 @@ back after every chunk; the lease of a killed process runs out by itself.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain, islice, zip_longest
 
 from django.conf import settings
@@ -66,7 +66,15 @@ def start(contestant: Contestant, *, resume: bool = False) -> tuple[EvaluationRu
         stopped = run.state == State.CANCELLED and not resume
         if stopped or run.state in UNFINISHED or (run.state == State.DONE and not left):
             return run, False
-        _set(run, state=State.QUEUED, error="", finished_at=None, done=len(asked) - left, total=len(asked))
+        _set(
+            run,
+            state=State.QUEUED,
+            error="",
+            finished_at=None,
+            done=len(asked) - left,
+            total=len(asked),
+            waiting_since=timezone.now(),
+        )
         return run, True
 
 
@@ -221,16 +229,20 @@ def release_all() -> None:
     EvaluationRun.objects.exclude(heartbeat_at=None).update(heartbeat_at=None)
 
 
+def free_lease(now: datetime) -> Q:
+    """Evaluations that nobody renders, or whose process has gone silent."""
+    return Q(heartbeat_at=None) | Q(heartbeat_at__lt=now - timedelta(seconds=LEASE_SECONDS))
+
+
 @contextmanager
 def _lease(run: EvaluationRun) -> Iterator[None]:
     now = timezone.now()
-    free = Q(heartbeat_at=None) | Q(heartbeat_at__lt=now - timedelta(seconds=LEASE_SECONDS))
-    if not EvaluationRun.objects.filter(free, pk=run.pk).update(heartbeat_at=now):
+    if not EvaluationRun.objects.filter(free_lease(now), pk=run.pk).update(heartbeat_at=now):
         raise BusyError(f"another process is rendering {run}; it looks after the rest")
     try:
         yield
     finally:
-        _set(run, heartbeat_at=None)
+        _set(run, heartbeat_at=None, waiting_since=timezone.now())
 
 
 def _batches(left: list[Job], size: int) -> Iterator[list[Job]]:

@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from arena.celery import queue_returned
-from arena.evaluations import running
+from arena.evaluations import ordering, running
 from arena.evaluations.models import Worker
 
 logger = logging.getLogger(__name__)
@@ -21,14 +21,22 @@ STOPPED = Event()
 
 @shared_task
 def advance_evaluation(run_id: int) -> None:
-    """Render one chunk and, while work is left, queue behind whatever came in meanwhile (a volunteer's prompt)."""
+    """Render one chunk and, while work is left, queue behind whatever came in meanwhile (a volunteer's prompt).
+
+    The chunk is of the evaluation that suits the loaded checkpoint; the message lives until its own is finished.
+    """
+    chosen = ordering.choose(run_id)
     try:
-        more = running.advance(run_id)
+        more = running.advance(chosen)
     except running.BusyError:
         # The other process may be dead: look again when its lease has run out.
         advance_evaluation.apply_async((run_id,), countdown=running.LEASE_SECONDS)
         return
-    if more:
+    except Exception:
+        if chosen != run_id:
+            advance_evaluation.delay(run_id)
+        raise
+    if more or (chosen != run_id and running.unfinished().filter(pk=run_id).exists()):
         advance_evaluation.delay(run_id)
 
 

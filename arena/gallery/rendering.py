@@ -67,25 +67,38 @@ def missing(contestant: Contestant, jobs: Iterable[Job]) -> list[Job]:
 
 
 class LoadedRenderer:
-    """The renderer of one checkpoint, kept until another one is asked for: two may not fit on the device."""
+    """One renderer for all checkpoints: it holds one at a time and changes in place, weights staying in memory."""
 
     def __init__(self) -> None:
-        self._key: tuple[str, str, str] | None = None
+        self._kind: Any = None
         self._renderer: Any = None
+        self._key: tuple[str, str] | None = None
 
     def of(self, checkpoint: Checkpoint) -> Any:
         """The renderer of this checkpoint. Raises CheckpointError if its folder no longer holds these weights."""
-        key = (settings.ARENA_RENDERER, checkpoint.folder, checkpoint.sha256)
-        if key != self._key:
-            self._key = self._renderer = None
-            self._renderer, self._key = _load(checkpoint), key
+        kind = (settings.ARENA_RENDERER, settings.ARENA_DEVICE, settings.ARENA_RENDER_THREADS)
+        key = (checkpoint.folder, checkpoint.sha256)
+        if (kind, key) != (self._kind, self._key):
+            folder = _sound_folder(checkpoint)
+            self._key = None
+            if kind == self._kind:
+                self._renderer.swap(folder)
+            else:
+                self._kind = self._renderer = None
+                self._renderer, self._kind = _build(folder), kind
+            self._key = key
         return self._renderer
+
+    @property
+    def sha256(self) -> str | None:
+        """Hash of the checkpoint that is loaded, if one is."""
+        return self._key[1] if self._key else None
 
 
 LOADED = LoadedRenderer()
 
 
-def _load(checkpoint: Checkpoint) -> Any:
+def _sound_folder(checkpoint: Checkpoint) -> Path:
     folder = Path(checkpoint.folder)
     found = read_checkpoint(folder).sha256
     if found != checkpoint.sha256:
@@ -93,8 +106,13 @@ def _load(checkpoint: Checkpoint) -> Any:
             f"{folder} now holds other weights ({found[:12]}) than were registered ({checkpoint.sha256[:12]}): "
             "restore them"
         )
+    return folder
+
+
+def _build(folder: Path) -> Any:
+    store = import_string("generation.store.ComponentStore")(int(settings.ARENA_WEIGHTS_GB * 1e9))
     renderer_class = import_string(settings.ARENA_RENDERER)
-    return renderer_class(folder, device=settings.ARENA_DEVICE, threads=settings.ARENA_RENDER_THREADS)
+    return renderer_class(folder, device=settings.ARENA_DEVICE, threads=settings.ARENA_RENDER_THREADS, store=store)
 
 
 def _keep(contestant: Contestant, prompt: Prompt, seed: int, rendered: Any) -> Sample | None:

@@ -19,6 +19,10 @@ class FlatColours:
     def __init__(self, folder: Path, **_: Any) -> None:
         self._folder = folder
 
+    def swap(self, folder: Path) -> None:
+        """Go on with another checkpoint."""
+        self._folder = folder
+
     def render(
         self, recipe: Any, requests: Sequence[Any], *, should_stop: Callable[[], bool] | None = None
     ) -> Iterator[Any]:
