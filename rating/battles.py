@@ -31,7 +31,7 @@ def is_battles(path: Path) -> bool:
     Raises VoteFileError for a file that cannot be read.
     """
     try:
-        if path.suffix == ".jsonl":
+        if path.suffix.lower() == ".jsonl":
             with path.open(encoding="utf-8-sig") as file:
                 found = json.loads(next(filter(str.strip, file), "{}"))
             return isinstance(found, dict) and set(NEEDED) <= set(found)
@@ -51,7 +51,7 @@ def read_battles(path: Path, *, progress: Callable[[int], None] | None = None) -
 
 
 def _battles(path: Path) -> Iterator[Chunk]:
-    return _json(path) if path.suffix == ".json" else chunks(path, NEEDED)
+    return _json(path) if path.suffix.lower() == ".json" else chunks(path, NEEDED)
 
 
 def _json(path: Path) -> Iterator[Chunk]:

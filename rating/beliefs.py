@@ -13,7 +13,7 @@ from rating.covariance import clustered_covariance, well_known_gauge
 from rating.elo import EloSystem
 from rating.elo_interval import elo_interval
 from rating.fitting import Beliefs, FitOptions
-from rating.joint import fit_joint
+from rating.joint import JointFit, fit_joint
 from rating.trueskill import TrueSkillSystem
 from rating.votes import Votes
 
@@ -80,9 +80,15 @@ def trueskill(votes: Votes, options: FitOptions) -> Beliefs:
     )
 
 
+def joint_fit(votes: Votes, options: FitOptions) -> JointFit:
+    """The joint fit as the options have it. Raises CompiledError where it is to be compiled and cannot be."""
+    loops = _compiled("CompiledJoint")() if options.compiled else None
+    return fit_joint(votes, ties=options.ties, left_seat=options.left_seat, loops=loops)
+
+
 def joint(votes: Votes, options: FitOptions) -> Beliefs:
     """The order-free fit, in Elo points around `options.initial`; `strength` is the same in nat around 0."""
-    fit = fit_joint(votes, ties=options.ties, left_seat=options.left_seat)
+    fit = joint_fit(votes, options)
     clustered = clustered_covariance(fit, votes, options.cluster)
     strength = fit.estimate[: len(votes.contestants)]
     return Beliefs(

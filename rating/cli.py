@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from rating.errors import RatingError
@@ -13,6 +14,28 @@ FAILED = 1
 FORMATS = ("table", "json", "csv")
 SYSTEMS = ("elo", "trueskill", "trueskill2", "joint")
 CLUSTERS = ("voter", "prompt", "both", "none")
+# By name, the systems that an option of only some of them belongs to.
+BELONGS = {
+    "compiled": ("elo", "trueskill", "joint"),
+    "k": ("elo",),
+    "initial": ("elo", "joint"),
+    "clock": ("elo",),
+    "window": ("elo",),
+    "half_life": ("elo",),
+    "mu": ("trueskill", "trueskill2"),
+    "sigma": ("trueskill",),
+    "beta": ("trueskill", "trueskill2"),
+    "tau": ("trueskill",),
+    "draw_probability": ("trueskill",),
+    "compat": ("trueskill",),
+    "backend": ("trueskill",),
+    "lineage": ("trueskill2",),
+    "ties": ("joint",),
+    "no_left_seat": ("joint", "trueskill2"),
+    "bootstrap": ("joint",),
+}
+# What `simulate` also takes for the truth that it draws votes from, whichever system rates them.
+SIMULATED = {"initial": SYSTEMS, "no_left_seat": SYSTEMS}
 # Beyond these, sums of squares leave what a float can hold or tell apart.
 SMALL, LARGE = 1e-6, 1e9
 
@@ -67,7 +90,24 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
         return parser.parse_args(arguments)
     # The command's own parser can read names that stand after options, which a parser of commands cannot.
     verb = argparse.Namespace(verb=arguments[0], module=COMMANDS[arguments[0]][0])
-    return verbs.choices[arguments[0]].parse_intermixed_args(arguments[1:], verb)
+    own = verbs.choices[arguments[0]]
+    options = own.parse_intermixed_args(arguments[1:], verb)
+    if problem := _without_effect(options):
+        own.error(problem)
+    return options
+
+
+def _without_effect(options: argparse.Namespace) -> str:
+    """What to say of an option that was given and belongs to another system; empty where there is none."""
+    for name, systems in BELONGS.items():
+        known = systems if options.verb != "simulate" else (*systems, *SIMULATED.get(name, ()))
+        if name in options and options.system not in known:
+            option, those = f"--{name.replace('_', '-')}", " and ".join(systems)
+            return (
+                f"argument {option}: belongs to {those} and has no effect on {options.system}; "
+                f"leave it out, or use --system {systems[0]}"
+            )
+    return ""
 
 
 def _fit_options(parser: argparse.ArgumentParser) -> None:
@@ -122,35 +162,31 @@ def _simulate_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _system_options(parser: argparse.ArgumentParser, default: str) -> None:
+    """Without defaults of their own: what is not given is not there, and FitOptions knows its default."""
     parser.add_argument("--system", choices=SYSTEMS, default=default, help=f"default {default}")
-    parser.add_argument("--compiled", action="store_true", help="elo, trueskill: for millions of votes (extra fast)")
+    add = partial(parser.add_argument, default=argparse.SUPPRESS)
+    add("--compiled", action="store_true", help="elo, trueskill, joint: for millions of votes (extra fast)")
     elo = parser.add_argument_group("elo")
-    elo.add_argument("--k", type=within(SMALL, LARGE), default=32.0, help="step (default 32)")
-    elo.add_argument("--initial", type=within(-LARGE, LARGE), default=1500.0, help="first rating (default 1500)")
-    elo.add_argument("--clock", choices=("votes", "wall"), default="votes", help="of the average (default votes)")
+    add = partial(elo.add_argument, default=argparse.SUPPRESS)
+    add("--k", type=within(SMALL, LARGE), help="step (default 32)")
+    add("--initial", type=within(-LARGE, LARGE), help="first rating, of joint the mean (default 1500)")
+    add("--clock", choices=("votes", "wall"), help="of the average (default votes)")
     span = elo.add_mutually_exclusive_group()
-    span.add_argument(
-        "--window", type=within(SMALL, LARGE), help="votes or seconds averaged over (default: the last half)"
-    )
-    span.add_argument(
-        "--half-life",
-        type=within(SMALL, LARGE),
-        help="average with weights that halve every so many votes or seconds",
-    )
-    trueskill = parser.add_argument_group("trueskill, trueskill2")
-    trueskill.add_argument("--mu", type=within(-LARGE, LARGE), default=25.0)
-    trueskill.add_argument("--sigma", type=within(SMALL, LARGE), default=25 / 3)
-    trueskill.add_argument("--beta", type=within(SMALL, LARGE), default=25 / 6)
-    trueskill.add_argument("--tau", type=within(0, LARGE), help="drift per vote; default 0, as checkpoints are frozen")
-    trueskill.add_argument("--draw-probability", type=within(0, 0.9999), help="default: learned for each poll")
-    trueskill.add_argument("--compat", action="store_true", help="rate as the trueskill package does")
-    trueskill.add_argument(
-        "--lineage", type=Path, metavar="CSV", help="contestant,run,epoch: epochs of a run walk (trueskill2)"
-    )
-    trueskill.add_argument("--backend", choices=("own", "trueskill-package"), default="own")
-    joint = parser.add_argument_group("joint")
-    joint.add_argument("--ties", choices=("davidson", "rao-kupper", "half"), default="davidson")
-    joint.add_argument("--no-left-seat", action="store_true", help="leave the advantage of the first seat out")
+    add = partial(span.add_argument, type=within(SMALL, LARGE), default=argparse.SUPPRESS)
+    add("--window", help="votes or seconds averaged over (default: the last half)")
+    add("--half-life", help="average with weights that halve every so many votes or seconds")
+    add = partial(parser.add_argument_group("trueskill, trueskill2").add_argument, default=argparse.SUPPRESS)
+    add("--mu", type=within(-LARGE, LARGE))
+    add("--sigma", type=within(SMALL, LARGE), help="trueskill")
+    add("--beta", type=within(SMALL, LARGE))
+    add("--tau", type=within(0, LARGE), help="trueskill: drift per vote; default 0, as checkpoints are frozen")
+    add("--draw-probability", type=within(0, 0.9999), help="trueskill; default: learned for each poll")
+    add("--compat", action="store_true", help="trueskill: rate as the trueskill package does")
+    add("--backend", choices=("own", "trueskill-package"), help="trueskill")
+    add("--lineage", type=Path, metavar="CSV", help="trueskill2: contestant,run,epoch: epochs of a run walk")
+    add = partial(parser.add_argument_group("joint").add_argument, default=argparse.SUPPRESS)
+    add("--ties", choices=("davidson", "rao-kupper", "half"), help="default davidson")
+    add("--no-left-seat", action="store_true", help="joint, trueskill2: without the advantage of the first seat")
 
 
 def _uncertainty_options(parser: argparse.ArgumentParser) -> None:
@@ -158,7 +194,10 @@ def _uncertainty_options(parser: argparse.ArgumentParser) -> None:
         "--cluster", choices=CLUSTERS, default="voter", help="what votes are not independent within (default voter)"
     )
     parser.add_argument(
-        "--bootstrap", type=whole(50, also=0), default=0, help="joint: intervals from so many resamples, 50 at least"
+        "--bootstrap",
+        type=whole(50, also=0),
+        default=argparse.SUPPRESS,
+        help="joint: intervals from so many resamples, 50 at least",
     )
     parser.add_argument("--level", type=within(1e-4, 0.9999), default=0.95, help="of the intervals (default 0.95)")
 

@@ -7,13 +7,13 @@ from itertools import combinations
 import numpy as np
 
 from rating import student
+from rating.beliefs import joint_fit
 from rating.cli_fit import fit_options, say, votes_of
 from rating.comparison import compare, elo_row
 from rating.covariance import clustered_covariance
 from rating.errors import RatingError, UnknownContestantError
 from rating.fitting import Beliefs, FitOptions, beliefs
 from rating.graph import vote_state
-from rating.joint import fit_joint
 from rating.printing import Row, print_rows
 from rating.ranks import difference_sd
 from rating.selection import best_of, elo_rows
@@ -49,7 +49,7 @@ def _pairs(votes: Votes, options: FitOptions, names: list[str]) -> tuple[list[Ro
         found = beliefs(votes, options)
         say(vote_state(votes))
         return [_believed(found, options, a, b) for a, b in pairs], ""
-    fit = fit_joint(votes, ties=options.ties, left_seat=options.left_seat)
+    fit = joint_fit(votes, options)
     covariance = clustered_covariance(fit, votes, options.cluster)
     found_pairs = [
         compare(fit, covariance, votes, a, b, cluster=options.cluster, level=options.level) for a, b in pairs
@@ -77,7 +77,7 @@ def _believed(found: Beliefs, options: FitOptions, a: str, b: str) -> Row:
 def _against(votes: Votes, options: FitOptions, names: list[str], reference: str) -> tuple[list[Row], str]:
     if options.system != "joint":
         raise RatingError("--reference corrects for the choice of the best by the joint fit; leave --system out")
-    fit = fit_joint(votes, ties=options.ties, left_seat=options.left_seat)
+    fit = joint_fit(votes, options)
     covariance = clustered_covariance(fit, votes, options.cluster)
     candidates = names or [name for name in _rated(votes) if name != reference]
     rng = np.random.default_rng(options.seed)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import Progress, TextColumn
 
-from rating.errors import SettingError, VoteFileError
+from rating.errors import VoteFileError
 from rating.fitting import FitOptions, rate
 from rating.graph import VoteState
 from rating.printing import print_rows
@@ -20,7 +20,6 @@ from rating.votes import BAD, SKIP, Votes
 
 FAILED = 1
 EPOCH = re.compile(r"-?[0-9]{1,9}")
-NOT_TRUESKILL2 = ("sigma", "tau", "draw_probability", "compat", "backend", "compiled")
 
 
 def run(options: Namespace) -> int:
@@ -62,19 +61,15 @@ def votes_of(options: Namespace) -> Votes:
 def fit_options(options: Namespace, votes: Votes) -> FitOptions:
     """The options of a rating, out of those of the command.
 
-    Raises VoteFileError for a lineage that cannot be read or names nobody, SettingError for an option without effect.
+    Raises VoteFileError for a lineage that cannot be read or names nobody.
     """
-    given = {field.name: getattr(options, field.name) for field in fields(FitOptions) if hasattr(options, field.name)}
-    given["left_seat"] = not options.no_left_seat
-    given["lineage"] = lineage = read_lineage(options.lineage) if options.lineage else {}
-    for name in lineage:
-        if name not in votes.contestants:
-            raise VoteFileError(f"{options.lineage}: no vote names {name!r}{nearest(name, votes.contestants)}")
-    if options.system == "trueskill2":
-        for field in fields(FitOptions):
-            if field.name in NOT_TRUESKILL2 and given[field.name] != field.default:
-                option = "--" + field.name.replace("_", "-")
-                raise SettingError(f"{option} has no effect on trueskill2, which learns its prior; leave it out")
+    given = {field.name: getattr(options, field.name) for field in fields(FitOptions) if field.name in options}
+    given["left_seat"] = "no_left_seat" not in options
+    if "lineage" in options:
+        given["lineage"] = read_lineage(options.lineage)
+        for name in given["lineage"]:
+            if name not in votes.contestants:
+                raise VoteFileError(f"{options.lineage}: no vote names {name!r}{nearest(name, votes.contestants)}")
     return FitOptions(**given)
 
 

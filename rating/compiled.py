@@ -1,4 +1,4 @@
-"""Elo and TrueSkill for millions of votes: the same systems with their loops compiled by numba (docs/speed.md).
+"""For millions of votes: Elo, TrueSkill and the fit to rankings with their loops compiled by numba (docs/speed.md).
 
 The states are those of `EloSystem` and `TrueSkillSystem`, equal to 1e-9; a fold may go on from either's. Compiled code
 is kept where numba keeps it (NUMBA_CACHE_DIR, or beside the package, or in the user's cache folder). Loading it takes
@@ -7,7 +7,9 @@ about a second, so it pays from some hundred thousand votes on.
 
 import importlib
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import comb
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +19,8 @@ from numpy.typing import NDArray
 from rating.averages import STEPS, Moves, WindowMean, _advance, _areas, _array, _others, _place
 from rating.elo import EloSystem
 from rating.errors import CompiledError
+from rating.likelihood import Cells
+from rating.stages import UNSEEN, Block, Stages, choices
 from rating.system import State
 from rating.trueskill import OWN, TrueSkillSystem, _Board
 from rating.votes import Votes
@@ -128,6 +132,42 @@ class CompiledTrueSkill(TrueSkillSystem):
             "beliefs": _named(state["beliefs"], beliefs.T, names, np.flatnonzero(rated)),
             "margins": _named(state["margins"], margins.T, polls, np.flatnonzero(learned)),
         }
+
+
+@dataclass(frozen=True)
+class CompiledJoint:
+    """The loops of `rating.joint.fit_joint`, compiled. Raises CompiledError without numba."""
+
+    def __post_init__(self) -> None:
+        _kernels("joint")
+
+    def add(self, cells: Cells, at: Floats, gradient: Floats, flat: Floats) -> float:
+        """As `rating.likelihood._add`."""
+        value: float = _kernels("joint").add(cells.design, cells.index, cells.counts, at, gradient, flat)
+        return value
+
+    def rankings(self, block: Block, tied: Sequence[tuple[int, int]]) -> Iterator[Stages]:
+        """As `rating.stages._ranking_stages`, all stages of a shape in one batch."""
+        if not len(block.vote):
+            return
+        seats, kept = block.members.shape[1], int(block.left is not None)
+        most = max([1, *(t for t, _ in tied)])
+        choices(seats, tied, block.left)  # refuses too many before anything is counted
+        start = np.full((seats + 1, most + 1), UNSEEN, np.int64)
+        for size in range(2, seats + 1):
+            before = 0
+            for t in [1, *(t for t, _ in tied if t <= size)]:
+                start[size, t], before = before, before + comb(size, t)
+        choose = np.array([[comb(c, j) for j in range(most + 1)] for c in range(seats)], dtype=np.int64)
+        bounds, ranking, members, chosen = _kernels("joint").ranking_stages(
+            block.members, block.ranks, kept, choose, start
+        )
+        for shape in range(2 * seats + 1, 3, -1):
+            here = slice(bounds[shape], bounds[shape + 1])
+            if here.start < here.stop:
+                size, with_left = divmod(shape, 2)
+                _, terms, design = choices(size, tied, block.left if with_left else None)
+                yield Stages(block.vote[ranking[here]], members[here, :size], terms, design, chosen[here])
 
 
 def _times(average: WindowMean, clock: State, times: Floats, counted: NDArray[np.bool_]) -> tuple[State, Floats]:

@@ -24,7 +24,9 @@ def distinct_duels(
     `weights` (N,). The seats keep their order. Names stay; voters, prompts, times and ids are those of any one.
     """
     places, merged = equal_duels(votes, counted, weights)
-    return replace(votes, ids=(), extra={}).take(places), merged
+    bare = replace(votes, ids=(), extra={})
+    # Rankings alone stay as they are.
+    return bare if np.array_equal(places, np.arange(len(votes))) else bare.take(places), merged
 
 
 def equal_duels(

@@ -33,6 +33,9 @@ class StateError(RatingError):
     """Votes that determine no rating: none, all draws, groups that never met, or a group that never loses."""
 
 
+PRIOR = "or use a system with a prior (trueskill, trueskill2)"
+
+
 class RunawayError(StateError):
     """Parameters without a finite estimate, by their names."""
 
@@ -40,7 +43,7 @@ class RunawayError(StateError):
         self.names = tuple(names)
         super().__init__(
             f"The votes give {', '.join(names)} no finite estimate, as one outcome always came with it. "
-            "Collect more votes, or use a system with a prior (trueskill, trueskill2)."
+            f"Collect more votes, {PRIOR}."
         )
 
 

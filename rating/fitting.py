@@ -31,7 +31,7 @@ class FitOptions:
     makes it do as the trueskill package does; `lineage` gives (run, epoch) of contestants to TrueSkill 2; `ties` and
     `left_seat` are the joint likelihood's, and `bootstrap` the number of resamples behind its intervals (0: none, by
     formula). `cluster` names what votes are not independent within, `level` in (0, 1) is that of every interval, `seed`
-    that of everything random; `compiled` takes the loops of Elo and TrueSkill from the extra `fast`.
+    that of everything random; `compiled` takes the loops of Elo, TrueSkill and joint from the extra `fast`.
     """
 
     system: System = "trueskill"
@@ -101,6 +101,13 @@ BELIEFS: dict[System, str] = {
     "trueskill2": "rating.beliefs_trueskill2.trueskill2",
     "joint": "rating.beliefs.joint",
 }
+# The further numbers that each always has; TrueSkill 2 also has one for each of several polls.
+COLUMNS: dict[System, tuple[str, ...]] = {
+    "elo": ("average",),
+    "trueskill": ("mu", "sigma", "conservative"),
+    "trueskill2": ("mu", "sigma", "conservative"),
+    "joint": ("strength",),
+}
 RESAMPLED = "rating.beliefs_resampled.resampled"
 
 
@@ -126,9 +133,10 @@ def rate(votes: Votes, options: FitOptions) -> Rated:
     try:
         found = _beliefs(votes, options, state)
     except StateError as error:
-        if state.name == "ok":
-            state = VoteState("separated", str(error))
-        return Rated(state, _stated([_unrated(name, tallies[name]) for name in sorted(tallies)], state))
+        if state.name in ("ok", "separated"):
+            state = VoteState("separated", str(error), state.groups)
+        rows = [_unrated(name, tallies[name], options.system) for name in sorted(tallies)]
+        return Rated(state, _stated(rows, state))
     rng = np.random.default_rng(options.seed)
     ranges = rank_ranges(found.mean, found.covariance, dof=found.dof, level=options.level, rng=rng)
     best = best_probability(found.mean, found.covariance, dof=found.dof, rng=rng)
@@ -172,9 +180,11 @@ def _row(found: Beliefs, at: int, tally: Tally, reach: float, ranges: RankRanges
     }
 
 
-def _unrated(contestant: str, tally: Tally) -> dict[str, object]:
-    blank = dict.fromkeys(("value", "low", "high", "rank_low", "rank_high"))
-    return {"contestant": contestant, **blank, **_counts(tally), "tier": None, "best_probability": None}
+def _unrated(contestant: str, tally: Tally, system: System) -> dict[str, object]:
+    """As `_row`, without the numbers."""
+    before = dict.fromkeys(("value", "low", "high", "rank_low", "rank_high"))
+    behind = dict.fromkeys(("tier", "best_probability", *COLUMNS[system]))
+    return {"contestant": contestant, **before, **_counts(tally), **behind}
 
 
 def _counts(tally: Tally) -> dict[str, object]:

@@ -47,8 +47,8 @@ def vote_state(votes: Votes) -> VoteState:
     if len(groups) > 1:
         return VoteState(
             "separated",
-            f"{_listed(groups)} met, but only one side ever won, so the distance has no finite estimate. Collect more "
-            "votes between them, or use a system with a prior (trueskill, trueskill2).",
+            f"{_listed(groups)} met, but only one side ever won, so the votes set no finite distance. Collect more "
+            "votes between them.",
             groups,
         )
     return VoteState("ok")
@@ -60,17 +60,18 @@ def beat_counts(votes: Votes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     A pick compares the winner with each loser and the losers with nobody.
     """
     n = len(votes.contestants)
-    beats, ties = np.zeros(n * n, np.int64), np.zeros(n * n, np.int64)
-    seats, ranks, picks, counted = votes.seats, votes.ranks, votes.kinds == PICK, votes.counted
-    for one, other in combinations(range(seats.shape[1]), 2):
-        both = counted & (seats[:, other] >= 0)
-        before, alike = ranks[:, one] < ranks[:, other], ranks[:, one] == ranks[:, other]
-        first, second = np.where(before, seats[:, [one, other]].T, seats[:, [other, one]].T)
-        key = first.astype(np.int64) * n + second
-        beats += np.bincount(key[both & ~alike], minlength=n * n)
-        ties += np.bincount(key[both & alike & ~picks], minlength=n * n)
-    half = ties.reshape(n, n)
-    return beats.reshape(n, n), half + half.T
+    total = np.zeros(2 * n * n, np.int64)
+    counted, picks = votes.counted, votes.kinds == PICK
+    # By columns that lie together, which numpy reads several times faster.
+    seats, ranks = np.ascontiguousarray(votes.seats.T), np.ascontiguousarray(votes.ranks.T)
+    for one, other in combinations(range(len(seats)), 2):
+        first, second, difference = seats[one].astype(np.int64), seats[other], ranks[one] - ranks[other]
+        alike = difference == 0
+        key = np.where(difference < 0, first * n + second, second * np.int64(n) + first) + n * n * alike
+        rows = counted & (second >= 0) & ~(alike & picks)
+        total += np.bincount(key if rows.all() else key[rows], minlength=2 * n * n)
+    beats, half = total.reshape(2, n, n)
+    return beats, half + half.T
 
 
 def components(edges: NDArray[np.bool_]) -> list[NDArray[np.intp]]:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rating.distinct import distinct_duels
-from rating.errors import RatingError, RunawayError, StateError
+from rating.errors import PRIOR, RatingError, RunawayError, StateError
 from rating.graph import vote_state
 from rating.likelihood import (
     Likelihood,
+    Loops,
     completed,
     derivatives,
     draw_slope,
@@ -142,6 +143,7 @@ def fit_joint(
     weights: NDArray[np.float64] | None = None,
     start: NDArray[np.float64] | None = None,
     ridge: float | None = None,
+    loops: Loops | None = None,
 ) -> JointFit:
     """Fit strengths and terms to the counted votes by maximum likelihood.
 
@@ -150,7 +152,8 @@ def fit_joint(
     which it won some votes but not all. Votes of a poll of draws alone count only with "half" or a ridge.
     `weights` (N,) >= 0 count each vote that many times. `start` is a former estimate: its strengths are used, and its
     terms where their number is the same. `ridge` is the sd in nat of a Gaussian prior of all
-    parameters around 0: with one, everything but the absence of votes has a finite estimate.
+    parameters around 0: with one, everything but the absence of votes has a finite estimate. `loops` runs the loops:
+    `rating.compiled.CompiledJoint()`, or numpy without.
 
     Raises StateError where the votes of positive weight determine no estimate: none, all draws, disconnected, separated
     (also a term), or ties in more than 10,000 ways at one rank; and RatingError for weights that are none.
@@ -170,13 +173,13 @@ def fit_joint(
     seated = np.zeros(n + 1, dtype=bool)
     seated[votes.seats] = True
     took_part = seated[:n]
-    likelihood = _likelihood(votes, names, ties, weights)
+    likelihood = _likelihood(votes, names, ties, weights, loops)
     out = _unidentified(likelihood, names, took_part)
     precision = 0.0 if ridge is None else ridge**-2
     while True:
         if out:
             names = [name for name in names if name not in out]
-            likelihood = _likelihood(votes, names, ties, weights)
+            likelihood = _likelihood(votes, names, ties, weights, loops)
         parameters = (*votes.contestants, *names)
         first = _start(names, n, start)
         first[:n] = np.where(took_part, first[:n] - first[:n][took_part].mean(), 0.0)
@@ -221,14 +224,17 @@ def _light(weights: NDArray[np.float64]) -> float:
 def _check_state(votes: Votes, ridge: float | None) -> None:
     state = vote_state(votes)
     if state.name == "no-votes" or (ridge is None and state.name != "ok"):
-        raise StateError(state.message)
+        remedy = f", {PRIOR}." if state.name == "separated" else "."
+        raise StateError(state.message.removesuffix(".") + remedy)
 
 
-def _likelihood(votes: Votes, names: list[str], ties: Ties, weights: NDArray[np.float64]) -> Likelihood:
+def _likelihood(
+    votes: Votes, names: list[str], ties: Ties, weights: NDArray[np.float64], loops: Loops | None
+) -> Likelihood:
     n = len(votes.contestants)
     terms = {name: n + at for at, name in enumerate(names)}
-    batches, draws = stages(votes, votes.counted, np.arange(n), terms, ties)
-    return likelihood_of(batches, draws, n + len(names), weights)
+    batches, draws = stages(votes, votes.counted, np.arange(n), terms, ties, loops.rankings if loops else None)
+    return likelihood_of(batches, draws, n + len(names), weights, loops)
 
 
 def _start(names: list[str], n: int, start: NDArray[np.float64] | None) -> NDArray[np.float64]:

@@ -1,14 +1,15 @@
 """The log likelihood of counted stages with its derivatives, and Newton's method on it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rating.distinct import distinct
 from rating.errors import RunawayError
-from rating.stages import Draws, Stages
+from rating.stages import Block, Draws, Stages
 
 CHUNK = 1 << 12  # frames at once: what is computed for them stays in the cache
 STEP = 1e-8  # in nat; Newton's steps shrink quadratically, so the one after this is lost in rounding
@@ -31,6 +32,18 @@ class Cells:
     counts: NDArray[np.float64]
 
 
+class Loops(Protocol):
+    """What another engine may do of a fit (`rating.compiled.CompiledJoint`)."""
+
+    def rankings(self, block: Block, tied: Sequence[tuple[int, int]]) -> Iterable[Stages]:
+        """The stages of rankings, as `rating.stages.stages` wants them."""
+
+    def add(
+        self, cells: Cells, at: NDArray[np.float64], gradient: NDArray[np.float64], flat: NDArray[np.float64]
+    ) -> float:
+        """As `_add`."""
+
+
 @dataclass(frozen=True, eq=False)
 class Likelihood:
     """A concave function of p parameters: cells, and draws under Rao-Kupper as (place of the margin, how many)."""
@@ -38,6 +51,7 @@ class Likelihood:
     size: int
     cells: list[Cells]
     draws: list[tuple[int, float]]
+    loops: Loops | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +74,11 @@ def frames(stage: Stages, size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]
 
 
 def likelihood_of(
-    batches: Sequence[Stages], draws: Sequence[Draws], size: int, weights: NDArray[np.float64] | None = None
+    batches: Sequence[Stages],
+    draws: Sequence[Draws],
+    size: int,
+    weights: NDArray[np.float64] | None = None,
+    loops: Loops | None = None,
 ) -> Likelihood:
     """Count equal stages; `weights` (N,) by vote, 1 each without.
 
@@ -76,30 +94,16 @@ def likelihood_of(
     totals = [
         (drawn.margin, float(len(drawn.vote) if weights is None else weights[drawn.vote].sum())) for drawn in draws
     ]
-    return Likelihood(size, cells, totals)
+    return Likelihood(size, cells, totals, loops)
 
 
 def derivatives(likelihood: Likelihood, at: NDArray[np.float64]) -> Derivatives:
     """Value, gradient and information at a point (p,); the value is -inf where a margin is not positive."""
     p = likelihood.size
     value, gradient, flat = 0.0, np.zeros(p), np.zeros(p * p)
+    add = likelihood.loops.add if likelihood.loops else _add
     for cells in likelihood.cells:
-        design = cells.design
-        one, other = np.triu_indices(design.shape[1])
-        products = design[:, one] * design[:, other]
-        # Each chunk adds a (p, p) array: with many contestants take as many frames as that is worth.
-        chunk = max(CHUNK, p * p // len(one))
-        for start in range(0, len(cells.index), chunk):
-            index, counts = cells.index[start : start + chunk], cells.counts[start : start + chunk]
-            log_p = log_softmax(at[index] @ design.T)
-            value += float((counts * log_p).sum())
-            total = counts.sum(axis=1, keepdims=True)
-            expected = total * np.exp(log_p)
-            gradient += np.bincount(index.ravel(), ((counts - expected) @ design).ravel(), p)
-            mean = expected @ design
-            spread = expected @ products - mean[:, one] * (mean / total)[:, other]
-            pairs = index[:, one] * p + index[:, other]
-            flat += np.bincount(pairs.ravel(), spread.ravel(), p * p)
+        value += add(cells, at, gradient, flat)
     information = flat.reshape(p, p)
     information += np.triu(information.T, 1) + np.tril(information.T, -1)
     for margin, count in likelihood.draws:
@@ -109,6 +113,27 @@ def derivatives(likelihood: Likelihood, at: NDArray[np.float64]) -> Derivatives:
         gradient[margin] += count * draw_slope(at[margin])
         information[margin, margin] += count / np.sinh(at[margin]) ** 2
     return Derivatives(value, gradient, information)
+
+
+def _add(cells: Cells, at: NDArray[np.float64], gradient: NDArray[np.float64], flat: NDArray[np.float64]) -> float:
+    """The cells' share of the value; theirs of the gradient (p,) and the information's upper half (p * p,) is added."""
+    p, value, design = len(at), 0.0, cells.design
+    one, other = np.triu_indices(design.shape[1])
+    products = design[:, one] * design[:, other]
+    # Each chunk adds a (p, p) array: with many contestants take as many frames as that is worth.
+    chunk = max(CHUNK, p * p // len(one))
+    for start in range(0, len(cells.index), chunk):
+        index, counts = cells.index[start : start + chunk], cells.counts[start : start + chunk]
+        log_p = log_softmax(at[index] @ design.T)
+        value += float((counts * log_p).sum())
+        total = counts.sum(axis=1, keepdims=True)
+        expected = total * np.exp(log_p)
+        gradient += np.bincount(index.ravel(), ((counts - expected) @ design).ravel(), p)
+        mean = expected @ design
+        spread = expected @ products - mean[:, one] * (mean / total)[:, other]
+        pairs = index[:, one] * p + index[:, other]
+        flat += np.bincount(pairs.ravel(), spread.ravel(), p * p)
+    return value
 
 
 def log_softmax(utility: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ Turner 2019 for more). Every stage is a multinomial logit: the alternatives are 
 utility of an alternative is its row times the parameters of the members and of the terms.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -51,7 +51,7 @@ class Draws:
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
+class Block:
     """Votes of one poll on k seats: the contestants' places (R, k), their ranks (R, k), the place of the left seat."""
 
     vote: NDArray[np.intp]
@@ -59,8 +59,15 @@ class _Block:
     ranks: NDArray[np.int16]
     left: int | None
 
-    def take(self, rows: NDArray[np.bool_]) -> "_Block":
-        return _Block(self.vote[rows], self.members[rows], self.ranks[rows], self.left)
+    def take(self, rows: NDArray[np.bool_]) -> "Block":
+        """The votes under a mask."""
+        if rows.all():
+            return self
+        return Block(self.vote[rows], self.members[rows], self.ranks[rows], self.left)
+
+
+# How the stages of rankings are found: the votes, and (size of a tie, place of its term).
+Rankings = Callable[[Block, Sequence[tuple[int, int]]], Iterable[Stages]]
 
 
 def term_names(votes: Votes, counted: NDArray[np.bool_], ties: Ties, left_seat: bool) -> list[str]:
@@ -127,31 +134,33 @@ def stages(
     codes: NDArray[np.intp],
     terms: Mapping[str, int],
     ties: Ties,
+    rankings: Rankings | None = None,
 ) -> tuple[list[Stages], list[Draws]]:
     """The stages of the counted votes, in batches of one shape; the rows of a batch are in the order of the votes.
 
     `codes` (contestants of the votes,) gives the place of each among the parameters, `terms` the place of each term; a
     term that is not there does not exist: no alternative ties at that size, the left seat has no bonus.
+    `rankings` finds the stages of rankings, in place of `_ranking_stages`.
     Raises StateError where ties allow more than 10,000 alternatives in one stage.
     """
     found: list[Stages] = []
     draws: list[Draws] = []
     for poll, size, vote in _groups(votes, counted):
         left = terms.get(f"left:{poll}")
-        block = _placed(codes[votes.seats[vote, :size]], votes.ranks[vote, :size], vote, left)
+        block = Block(vote, codes[votes.seats[vote, :size]], votes.ranks[vote, :size], left)
         tied = [(t, terms[tie_name(poll, t)]) for t in range(2, size + 1) if tie_name(poll, t) in terms]
         margin = terms.get(f"margin:{poll}")
         if size > 2:
             picks = votes.kinds[vote] == PICK
-            found += _first_stages(block.take(picks), [])
-            found += _ranking_stages(block.take(~picks), tied)
+            found += _first_stages(_placed(block.take(picks)), [])
+            found += (rankings or _ranking_stages)(block.take(~picks), tied)
         elif ties == "half":
-            found += _half_stages(block)
+            found += _half_stages(_placed(block))
         elif ties == "rao-kupper" and margin is not None:
-            found += _margin_stages(block, margin)
+            found += _margin_stages(_placed(block), margin)
             draws.append(Draws(vote[block.ranks[:, 0] == block.ranks[:, 1]], margin))
         else:
-            found += _first_stages(block, tied)
+            found += _first_stages(_placed(block), tied)
     return found, draws
 
 
@@ -176,23 +185,31 @@ def _tie_sizes(ranks: NDArray[np.int16]) -> NDArray[np.bool_]:
     """(k + 1,) which numbers of seats ever share a rank."""
     seats = ranks.shape[1]
     seen = np.zeros(seats + 1, dtype=bool)
+    if not ranks.size:
+        return seen
+    last = ranks[:, 0].copy()
+    for column in ranks.T:
+        np.maximum(last, column, out=last)
+    ranks = ranks[last < seats - 1]  # the others are strict: ranks leave no gaps
     for rank in range(seats):
         seen |= np.bincount(_in_rows(ranks == rank), minlength=seats + 1) > 0
     return seen
 
 
-def _placed(members: NDArray[np.intp], ranks: NDArray[np.int16], vote: NDArray[np.intp], left: int | None) -> _Block:
-    """Sort the seats of each vote, so that equal sets look equal; the first seat stays first where it has a bonus."""
-    kept = 0 if left is None else 1
+def _placed(block: Block) -> Block:
+    """With the seats of each vote sorted, so that equal sets look equal; the first stays first where it has a bonus."""
+    members, ranks = block.members, block.ranks
+    kept = 0 if block.left is None else 1
     if members.shape[1] - kept > 1:
         order = np.argsort(members[:, kept:], axis=1) + kept
         members = np.hstack([members[:, :kept], np.take_along_axis(members, order, axis=1)])
         ranks = np.hstack([ranks[:, :kept], np.take_along_axis(ranks, order, axis=1)])
-    return _Block(vote, members, ranks, left)
+    return Block(block.vote, members, ranks, block.left)
 
 
-def _ranking_stages(block: _Block, tied: list[tuple[int, int]]) -> Iterator[Stages]:
+def _ranking_stages(block: Block, tied: Sequence[tuple[int, int]]) -> Iterator[Stages]:
     """A stage for each rank, from those of that rank and below; a last one alone is no choice."""
+    block = _placed(block)
     yield from _first_stages(block, tied)
     for rank in range(1, block.ranks.shape[1]):
         available = block.ranks >= rank
@@ -205,7 +222,7 @@ def _ranking_stages(block: _Block, tied: list[tuple[int, int]]) -> Iterator[Stag
                 continue
             rows = shape == wanted
             these = available[rows]
-            rest = _Block(
+            rest = Block(
                 block.vote[rows],
                 block.members[rows][these].reshape(-1, size),
                 block.ranks[rows][these].reshape(-1, size) - np.int16(rank),
@@ -214,19 +231,25 @@ def _ranking_stages(block: _Block, tied: list[tuple[int, int]]) -> Iterator[Stag
             yield from _first_stages(rest, tied)
 
 
-def _first_stages(block: _Block, tied: list[tuple[int, int]]) -> Iterator[Stages]:
+def _first_stages(block: Block, tied: Sequence[tuple[int, int]]) -> Iterator[Stages]:
     """Those of rank 0, chosen from all."""
     if not len(block.vote):
         return
-    size = block.members.shape[1]
+    sizes, terms, design = choices(block.members.shape[1], tied, block.left)
+    yield Stages(block.vote, block.members, terms, design, _alternative(block.ranks == 0, sizes))
+
+
+def choices(
+    size: int, tied: Sequence[tuple[int, int]], left: int | None
+) -> tuple[list[int], tuple[int, ...], NDArray[np.float64]]:
+    """Of a stage of `size` members: how many may be chosen at once, the places of its terms, and its design."""
     tied = [(t, place) for t, place in tied if t <= size]
-    terms = [place for _, place in tied] + ([] if block.left is None else [block.left])
     sizes = [1] + [t for t, _ in tied]
-    design = _design(size, sizes, block.left is not None)
-    yield Stages(block.vote, block.members, tuple(terms), design, _alternative(block.ranks == 0, sizes))
+    terms = (*(place for _, place in tied), *(() if left is None else (left,)))
+    return sizes, terms, _design(size, sizes, left is not None)
 
 
-def _half_stages(block: _Block) -> Iterator[Stages]:
+def _half_stages(block: Block) -> Iterator[Stages]:
     """Bradley-Terry with a draw as half a win each."""
     drawn = block.ranks[:, 0] == block.ranks[:, 1]
     yield from _first_stages(block.take(~drawn), [])
@@ -234,11 +257,11 @@ def _half_stages(block: _Block) -> Iterator[Stages]:
     for winner in (0, 1):
         ranks = np.full_like(draws.ranks, 1)
         ranks[:, winner] = 0
-        for stage in _first_stages(_Block(draws.vote, draws.members, ranks, draws.left), []):
+        for stage in _first_stages(Block(draws.vote, draws.members, ranks, draws.left), []):
             yield Stages(stage.vote, stage.members, stage.terms, stage.design, stage.chosen, share=0.5)
 
 
-def _margin_stages(block: _Block, margin: int) -> Iterator[Stages]:
+def _margin_stages(block: Block, margin: int) -> Iterator[Stages]:
     """Rao and Kupper (1967): the winner leads by the margin; in a draw each is at most the margin behind.
 
     P(draw) = (exp(2 margin) - 1) P(first wins) P(second wins), so a draw is both wins and a `Draws` row.

@@ -41,9 +41,12 @@ def write(path: Path, battles: list[dict[str, Any]]) -> Path:
     return path
 
 
+@pytest.mark.parametrize("capitals", [False, True])
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_every_form_gives_the_same_votes(tmp_path: Path, ending: str) -> None:
+def test_every_form_gives_the_same_votes(tmp_path: Path, ending: str, capitals: bool) -> None:
     path = write(tmp_path / f"battles.{ending}", BATTLES)
+    if capitals:
+        path = path.rename(path.with_suffix(f".{ending.upper()}"))
     assert is_battles(path)
     votes = read_battles(path)
     assert votes.contestants == ("anna", "bert", "carl")

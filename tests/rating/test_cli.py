@@ -1,5 +1,6 @@
 """The command line as its users meet it: a process, its output, its exit code."""
 
+import argparse
 import csv
 import io
 import json
@@ -7,13 +8,16 @@ import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from rating import cli
 from rating.cli import main
+from rating.fitting import FitOptions
 from rating.simulation import PollRules, World, named, simulate
 from rating.trueskill import TrueSkillSystem
 from rating.votefile import read_votes, write_votes
@@ -155,7 +159,7 @@ def test_the_package_and_the_bootstrap_agree_with_our_own(file: Path) -> None:
     assert np.mean(widths[1]) == pytest.approx(np.mean(widths[0]), rel=0.2)
 
 
-@pytest.mark.parametrize("system", ["elo", "trueskill"])
+@pytest.mark.parametrize("system", ["elo", "trueskill", "joint"])
 def test_compiled_loops_print_the_same(system: str, file: Path) -> None:
     plain, compiled = (rows("fit", file, "--system", system, *more) for more in ((), ("--compiled",)))
     assert [row["value"] for row in plain] == pytest.approx([row["value"] for row in compiled], abs=1e-9)
@@ -186,6 +190,10 @@ def test_no_numbers_where_votes_determine_none(system: str, votes: list[str], st
     assert done.stderr.startswith(f"{state}: ")
     found = json.loads(done.stdout)
     assert all(row["value"] is None and row["rank_low"] is None and row["state"] == state for row in found)
+    numbers = rows("fit", written(tmp_path / "more.csv", "a|b,1", "a|b,2", "a|b,1=2"), "--system", system)[0]
+    assert all(list(row) == list(numbers) for row in found)
+    as_csv = rating("fit", tmp_path / "votes.csv", "--system", system, "--format", "csv").stdout.splitlines()
+    assert as_csv[:1] == ([",".join(numbers)] if found else [""])
 
 
 def test_separated_votes_are_rated_only_by_systems_with_a_prior(tmp_path: Path) -> None:
@@ -193,8 +201,11 @@ def test_separated_votes_are_rated_only_by_systems_with_a_prior(tmp_path: Path) 
     done = rating("fit", path, "--system", "joint", "--format", "json")
     assert done.returncode == 1
     assert done.stderr.startswith("separated: 2 groups")
+    assert done.stderr.endswith("or use a system with a prior (trueskill, trueskill2).\n")
     assert [row["value"] for row in json.loads(done.stdout)] == [None, None, None]
     for system in ("elo", "trueskill", "trueskill2"):
+        said = rating("fit", path, "--system", system).stderr
+        assert said.endswith("set no finite distance. Collect more votes between them.\n")
         first = rows("fit", path, "--system", system, says="separated: 2 groups")[0]
         assert (first["contestant"], first["state"]) == ("a", "separated")
     for command in (("compare", path, "a", "b"), ("order", path), ("next", path)):
@@ -210,11 +221,7 @@ def test_separated_votes_are_rated_only_by_systems_with_a_prior(tmp_path: Path) 
         (("compare", "FILE", "contestant-0", "contestant-0"), "contestant-0"),
         (("compare", "FILE", "contestant-0"), "'contestant-0' alone makes no pair"),
         (("next", "FILE", "--cached", "nobody"), "no vote names 'nobody'"),
-        (("fit", "FILE", "--lineage", "nowhere.csv"), "nowhere.csv: cannot be read"),
-        (("fit", "FILE", "--system", "trueskill2", "--sigma", "8"), "--sigma has no effect on trueskill2"),
-        (("fit", "FILE", "--system", "trueskill2", "--tau", "0.1"), "--tau has no effect on trueskill2"),
-        (("fit", "FILE", "--system", "trueskill2", "--compat"), "--compat has no effect on trueskill2"),
-        (("fit", "FILE", "--system", "trueskill2", "--draw-probability=0"), "--draw-probability has no effect"),
+        (("fit", "FILE", "--system", "trueskill2", "--lineage", "nowhere.csv"), "nowhere.csv: cannot be read"),
         (("simulate", "FILE", "--write", "nowhere/votes.csv"), "there is no folder nowhere; make it first"),
     ],
 )
@@ -222,6 +229,59 @@ def test_what_is_refused_is_named(arguments: tuple[str, ...], complaint: str, fi
     done = rating(*(str(file) if word == "FILE" else word for word in arguments))
     assert (done.returncode, done.stdout) == (1, "")
     assert complaint in done.stderr
+
+
+# Values of every option that only some systems have.
+OWN_OPTIONS = {
+    "--compiled": ("elo", "trueskill", "joint"),
+    "--k=32": ("elo",),
+    "--initial=1500": ("elo", "joint"),
+    "--clock=votes": ("elo",),
+    "--window=100": ("elo",),
+    "--half-life=100": ("elo",),
+    "--mu=25": ("trueskill", "trueskill2"),
+    "--sigma=8": ("trueskill",),
+    "--beta=4": ("trueskill", "trueskill2"),
+    "--tau=0": ("trueskill",),
+    "--draw-probability=0": ("trueskill",),
+    "--compat": ("trueskill",),
+    "--backend=own": ("trueskill",),
+    "--lineage=lineage.csv": ("trueskill2",),
+    "--ties=davidson": ("joint",),
+    "--no-left-seat": ("joint", "trueskill2"),
+    "--bootstrap=0": ("joint",),
+}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("command", ["fit", "compare", "order", "next", "simulate"])
+def test_an_option_of_another_system_is_wrong_usage(command: str, system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[argparse.Namespace] = []
+    module = SimpleNamespace(run=lambda options: ran.append(options) or 0)
+    monkeypatch.setattr(cli.importlib, "import_module", lambda _: module)
+    for option, systems in OWN_OPTIONS.items():
+        flag = option.split("=")[0]
+        if command == "order" and flag == "--bootstrap":
+            continue
+        done = rating(command, "votes.csv", "--system", system, option)
+        if system in systems or (command == "simulate" and flag in ("--initial", "--no-left-seat")):
+            assert done == Done(0, "", "")
+            assert ran.pop().system == system
+        else:
+            assert (done.returncode, done.stdout, ran) == (2, "", [])
+            belongs = f"error: argument {flag}: belongs to {' and '.join(systems)} and has no effect on {system}; "
+            assert done.stderr.endswith(f"{belongs}leave it out, or use --system {systems[0]}\n")
+
+
+def test_every_option_of_some_systems_says_of_which() -> None:
+    parser = argparse.ArgumentParser()
+    cli._system_options(parser, "elo")
+    cli._uncertainty_options(parser)
+    silent = {action.dest for action in parser._actions if action.default is argparse.SUPPRESS} - {"help"}
+    assert silent == set(cli.BELONGS) == {flag.split("=")[0][2:].replace("-", "_") for flag in OWN_OPTIONS}
+    assert {name for name in cli.BELONGS if name not in {field.name for field in fields(FitOptions)}} == {
+        "no_left_seat"
+    }
 
 
 @pytest.mark.parametrize(

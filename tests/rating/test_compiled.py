@@ -14,12 +14,16 @@ from hypothesis import strategies as st
 
 from rating import compiled
 from rating.averages import DecayingMean, WindowMean
-from rating.compiled import CompiledElo, CompiledTrueSkill
+from rating.compiled import CompiledElo, CompiledJoint, CompiledTrueSkill
 from rating.elo import EloSystem
 from rating.errors import CompiledError
+from rating.game import Game
+from rating.joint import fit_joint
+from rating.outcomes import Outcome
 from rating.simulation import PollRules, World, named, simulate
+from rating.stages import UNSEEN, stages, term_names
 from rating.trueskill import TrueSkillSystem
-from rating.votes import Votes
+from rating.votes import Votes, votes_of
 
 ROOT = Path(__file__).resolve().parents[2]
 POLLS = (
@@ -163,3 +167,49 @@ def test_runs_where_no_folder_can_hold_the_cache(monkeypatch):
 
     monkeypatch.setattr(kernels, "njit", without_cache)
     assert kernels.jit(lambda x: x + 1.0)(1.0) == 2.0
+
+
+@pytest.mark.parametrize("spread", [0.5, 1.5])
+@pytest.mark.parametrize("left_seat", [False, True])
+@pytest.mark.parametrize("ties", ["davidson", "rao-kupper", "half"])
+def test_the_joint_fit_equals_the_plain_one(ties, left_seat, spread):
+    votes = votes_of_all_kinds(7, 1500, spread)
+    plain = fit_joint(votes, ties=ties, left_seat=left_seat)
+    fast = fit_joint(votes, ties=ties, left_seat=left_seat, loops=CompiledJoint())
+    assert fast.parameters == plain.parameters
+    assert_same(fast.estimate.tolist(), plain.estimate.tolist())
+    assert_same(fast.information.tolist(), plain.information.tolist())
+    assert fast.log_likelihood == pytest.approx(plain.log_likelihood, rel=1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), left_seat=st.booleans(), seats=st.integers(3, 6), tie=st.sampled_from([0, 0.5]))
+def test_rankings_have_the_stages_of_the_plain_way(seed, left_seat, seats, tie):
+    rng = np.random.default_rng(seed)
+    rules = (PollRules("order", seats=seats, answer="ranking", tie=tie),)
+    votes = simulate(World(named(8), rng.normal(0.0, 1.0, 8), rules), 40, rng)
+    terms = {name: 8 + at for at, name in enumerate(term_names(votes, votes.counted, "davidson", left_seat))}
+    found, expected = (
+        stages(votes, votes.counted, np.arange(8), terms, "davidson", way)[0]
+        for way in (CompiledJoint().rankings, None)
+    )
+    assert _choices(found) == _choices(expected)
+    assert len({(batch.members.shape[1], batch.terms) for batch in found}) == len(found)
+
+
+def test_stages_with_an_unforeseen_tie_are_marked_so():
+    votes = votes_of([Game(("a", "b", "c"), Outcome("ranking", (0, 0, 1)), "p")])
+    for way in (CompiledJoint().rankings, None):
+        (batch,) = stages(votes, votes.counted, np.arange(3), {}, "davidson", way)[0]
+        assert batch.chosen.tolist() == [UNSEEN]
+
+
+def _choices(batches):
+    """Each stage by itself: the vote, the members, the terms, and the design's row of what was chosen."""
+    return sorted(
+        (vote, members, batch.terms, batch.design[chosen].tolist())
+        for batch in batches
+        for vote, members, chosen in zip(
+            batch.vote.tolist(), batch.members.tolist(), batch.chosen.tolist(), strict=True
+        )
+    )

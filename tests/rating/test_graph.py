@@ -48,7 +48,7 @@ def test_state(texts: list[str], state: str, groups: tuple[tuple[str, ...], ...]
 def test_a_message_names_groups_and_remedy() -> None:
     message = vote_state(votes("ab 1", "cd 1", "ef 1", "eg 1", "eh 2")).message
     assert message.startswith("3 groups of contestants (e, f, g, h; a, b; c, d) never met")
-    assert vote_state(votes("ab 1", "ac 1")).message.endswith("use a system with a prior (trueskill, trueskill2).")
+    assert vote_state(votes("ab 1", "ac 1")).message.endswith("Collect more votes between them.")
 
 
 def test_contestants_without_votes_make_no_group() -> None:

@@ -74,6 +74,7 @@ RACES = (
     Race(
         "Plackett-Luce fit, rankings of four", "strict", US,
         pure=_ours("pure", "fits.plackett_luce", 100_000),
+        fast=_ours("numba", "with_numba.plackett_luce", 100_000),
         rivals=(Rival(_peer("choix ilsr", "fit", 10_000), pure=5, fast=30),),
     ),
     Race(
@@ -92,8 +93,16 @@ LIMITS = (
     Limit(
         "python -m rating fit, trueskill, 100,000 votes, cold", "duels", "s", _ours("pure", "command.trueskill", 1), 1.0
     ),
+    Limit(
+        "python -m rating fit, trueskill2, 100,000 votes, cold",
+        "duels",
+        "s",
+        _ours("pure", "command.trueskill2", 1),
+        1.0,
+    ),
     Limit("python -m rating fit, joint, 100,000 votes, cold", "duels", "s", _ours("pure", "command.joint", 1), 1.0),
     Limit("memory: fit, elo, 10 million votes", "duels", "MB", _ours("pure", "memory.elo", 1), 1500.0),
     Limit("memory: fit, trueskill, 10 million votes", "duels", "MB", _ours("pure", "memory.trueskill", 1), 1500.0),
+    Limit("memory: fit, trueskill2, 10 million votes", "duels", "MB", _ours("pure", "memory.trueskill2", 1), 1500.0),
     Limit("memory: fit, joint, 10 million votes", "duels", "MB", _ours("pure", "memory.joint", 1), 1500.0),
 )

@@ -19,6 +19,10 @@ def trueskill(votes, size):
     return _fit(votes, "trueskill")
 
 
+def trueskill2(votes, size):
+    return _fit(votes, "trueskill2")
+
+
 def joint(votes, size):
     return _fit(votes, "joint")
 

@@ -21,6 +21,10 @@ def trueskill(votes, size):
     return _peak(votes, "trueskill")
 
 
+def trueskill2(votes, size):
+    return _peak(votes, "trueskill2")
+
+
 def joint(votes, size):
     return _peak(votes, "joint")
 

@@ -1,6 +1,7 @@
-"""Elo and TrueSkill compiled by numba."""
+"""Elo, TrueSkill and the Plackett-Luce fit compiled by numba."""
 
-from rating.compiled import CompiledElo, CompiledTrueSkill
+from rating.compiled import CompiledElo, CompiledJoint, CompiledTrueSkill
+from rating.joint import fit_joint
 from tests.benchmarks.rating.ours import arrays
 from tests.benchmarks.rating.ours.sequential import fold
 
@@ -23,3 +24,8 @@ def trueskill_duels(votes, size):
 
 def trueskill_rankings(votes, size):
     return fold(CompiledTrueSkill(), arrays.rankings(votes, size))
+
+
+def plackett_luce(votes, size):
+    votes, loops = arrays.rankings(votes, size), CompiledJoint()
+    return lambda: fit_joint(votes, left_seat=False, loops=loops)
