@@ -51,7 +51,10 @@ def issue_ticket(poll: Poll, voter: Voter, rng: random.Random, *, preload: bool 
     if not poll.is_open:
         return None
     now = None if preload else timezone.now()
-    ticket = open_ticket(poll, voter) or new_ticket(poll, voter, rng, now)
+    with transaction.atomic():
+        # One request of a voter after the other: the second finds the ticket of the first.
+        Voter.objects.select_for_update(no_key=True).filter(pk=voter.pk).values_list("pk").get()
+        ticket = open_ticket(poll, voter) or new_ticket(poll, voter, rng, now)
     if ticket and now and not ticket.shown_at:
         ticket.shown_at = now
         Ticket.objects.filter(pk=ticket.pk, shown_at=None).update(shown_at=now)
@@ -59,14 +62,9 @@ def issue_ticket(poll: Poll, voter: Voter, rng: random.Random, *, preload: bool 
 
 
 def new_ticket(poll: Poll, voter: Voter, rng: random.Random, shown_at: datetime | None) -> Ticket | None:
-    """Choose a matchup for the voter, unless another request has done so meanwhile."""
-    with transaction.atomic():
-        Voter.objects.select_for_update(no_key=True).only("pk").get(pk=voter.pk)
-        ticket = open_ticket(poll, voter)
-        if ticket:
-            return ticket
-        choice = choose(poll, rng=rng, seen=seen_groups(poll, voter))
-        return show(poll, voter, choice.samples, choice.rule, shown_at) if choice else None
+    """Choose a matchup for the voter, whose row is locked; None when nothing new is left."""
+    choice = choose(poll, rng=rng, seen=seen_groups(poll, voter))
+    return show(poll, voter, choice.samples, choice.rule, shown_at) if choice else None
 
 
 def open_ticket(poll: Poll, voter: Voter) -> Ticket | None:
