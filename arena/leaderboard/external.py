@@ -129,7 +129,7 @@ def _run(board: ExternalBoard, metric: str, poll: str | None) -> RatingRun:
         votes = unpack(board)
         kept = computed(run, votes if poll is None else votes.take(votes.poll == votes.polls.index(poll)), board)
         with transaction.atomic():
-            row = ExternalBoard.objects.select_for_update().defer("data").get(pk=board.pk)
+            row = ExternalBoard.objects.select_for_update(no_key=True).defer("data").get(pk=board.pk)
             if row.file_sha256 == board.file_sha256:
                 row.runs[key] = kept
                 row.save(update_fields=["runs"])
