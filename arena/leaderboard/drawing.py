@@ -1,7 +1,12 @@
-"""What the page draws of a board: bars on one axis, and how an epoch did against the one before."""
+"""What the page draws of a board: bars on one axis, how an epoch did against the one before, and the numbers as text.
+
+Texts are made here and not in the template: tags and filters for each of them were most of a large page's time.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
 
 from arena.leaderboard.printing import ranks
 from arena.leaderboard.rows import Row
@@ -20,10 +25,11 @@ class Bar:
 
 @dataclass(frozen=True)
 class Entry:
-    """A row with its bar (None without numbers), its gain as text, and what the gain amounts to.
+    """A row with its bar (None without numbers), its numbers as texts (empty where there are none), and its verdict.
 
-    `ranks` spells the ranks that the row may have, `best` its probability of being the best. `verdict` is "up" or
-    "down" where the gain is beyond its 95 % error, "unsure" where it is not or has none.
+    `ranks` spells the ranks that the row may have, `best` its probability of being the best; `epoch`, `parent`,
+    `earlier` and `shown` name its epoch, the checkpoint before it, the epoch that the gain is on, and its exposure.
+    `verdict` is "up" or "down" where the gain is beyond its 95 % error, "unsure" where it is not or has none.
     """
 
     row: Row
@@ -32,6 +38,14 @@ class Entry:
     best: str
     gain: str
     verdict: str
+    value: str
+    average: str
+    interval: str
+    error: str
+    epoch: str
+    parent: str
+    earlier: str
+    shown: str
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,7 @@ class Chart:
 
 
 def chart(rows: Sequence[Row], digits: int = 1, *, lower_is_better: bool = False) -> Chart:
-    """All rows on one axis, which provisional ones have no say in; gains with so many digits."""
+    """All rows on one axis, which provisional ones have no say in; values and gains with so many digits."""
     spans = [_span(row) for row in rows]
     settled = [span for span, row in zip(spans, rows, strict=True) if span is not None and not row.provisional]
     known = settled or [span for span in spans if span is not None]
@@ -54,8 +68,39 @@ def chart(rows: Sequence[Row], digits: int = 1, *, lower_is_better: bool = False
     for row, span in zip(rows, spans, strict=True):
         bar = None if span is None or least is None or most is None else _bar(span, least, most)
         spelt = ranks(row).replace("-", "\N{EN DASH}")
-        entries.append(Entry(row, bar, spelt, _best(row), _gain(row, digits), _verdict(row, lower_is_better)))
+        entries.append(
+            Entry(
+                row=row,
+                bar=bar,
+                ranks=spelt,
+                best=_best(row),
+                gain=_gain(row, digits),
+                verdict=_verdict(row, lower_is_better),
+                value=_number(row.value, digits),
+                average=_number(row.average, 0),
+                interval=_interval(row, digits),
+                error=_number(row.change_error, digits),
+                epoch=_("epoch %(epoch)s") % {"epoch": row.epoch},
+                parent=_("from %(parent)s") % {"parent": row.lineage[-1]} if row.lineage else "",
+                earlier="" if row.previous_epoch is None else _("on epoch %(epoch)s") % {"epoch": row.previous_epoch},
+                shown=_("shown %(n)s×") % {"n": row.exposure},
+            )
+        )
     return Chart(least, most, entries)
+
+
+def _number(number: float | None, digits: int) -> str:
+    return "" if number is None else f"{number:z.{digits}f}"
+
+
+def _interval(row: Row, digits: int) -> str:
+    """From where to where with 95 %; around mu where the value is another number."""
+    if row.low is None:
+        return _("not measured")
+    if row.mu is None:
+        return _("%(low)s to %(high)s") % {"low": _number(row.low, digits), "high": _number(row.high, digits)}
+    numbers = {name: _number(getattr(row, name), 1) for name in ("mu", "low", "high")}
+    return _("%(mu)s (%(low)s to %(high)s)") % numbers
 
 
 def _span(row: Row) -> tuple[float, float, float] | None:

@@ -88,7 +88,6 @@ def _context(found: Board) -> dict[str, object]:
         "head": head,
         "chart": chart(found.rows, digits, lower_is_better=head.lower_is_better),
         "is_elo": head.metric in {"elo", "elo-twa"},
-        "digits": digits,
         "axis_digits": digits if head.lower_is_better else 0,
         "unit": "\N{NO-BREAK SPACE}%" if head.metric == "winrate" else "",
         "polls": dict(Poll.Kind.choices),

@@ -375,3 +375,17 @@ def test_a_single_value_is_drawn_without_a_width() -> None:
 def test_a_gain_is_called_one_only_beyond_its_error(change, error, gain: str, verdict: str) -> None:
     (entry,) = chart([row(change=change, change_error=error)]).entries
     assert (entry.gain, entry.verdict) == (gain, verdict)
+
+
+def test_the_numbers_of_a_row_are_spelt_once_for_the_page() -> None:
+    numbers = {"value": 1.25, "average": 1499.6, "low": 3.04, "high": 4.06, "change": 1.0, "change_error": 0.25}
+    given = {**numbers, "epoch": 3, "previous_epoch": 2, "exposure": 40, "lineage": ["a", "b"]}
+    (of_mu,) = chart([row(**given, mu=3.55)], 2).entries
+    assert (of_mu.value, of_mu.average, of_mu.error) == ("1.25", "1500", "0.25")
+    assert of_mu.interval == "3.5 (3.0 to 4.1)"
+    assert (of_mu.epoch, of_mu.parent, of_mu.earlier, of_mu.shown) == ("epoch 3", "from b", "on epoch 2", "shown 40×")
+    (of_value,) = chart([row(**given)], 2).entries
+    assert of_value.interval == "3.04 to 4.06"
+    (blank,) = chart([row(lineage=[])]).entries
+    assert (blank.value, blank.average, blank.error, blank.parent, blank.earlier) == ("", "", "", "", "")
+    assert blank.interval == "not measured"
