@@ -163,6 +163,16 @@ def test_nothing_serious_in_other_languages(arena: Arena, language: str) -> None
             assert page.evaluate("document.documentElement.scrollWidth") <= 360, where
 
 
+@pytest.mark.parametrize("language", ["en", "ja", "ko"])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_the_reasons_for_skipping_stay_within_their_row(arena: Arena, language: str, width: int) -> None:
+    ends = "[...document.querySelectorAll('.booth-actions, #reason')].map(e => e.getBoundingClientRect().right)"
+    with arena.window(locale=language, viewport={"width": width, "height": 740}) as page:
+        page.goto("/polls/ffa/")
+        row, reasons = page.evaluate(ends)
+        assert reasons <= row + 0.5
+
+
 def test_the_order_of_the_focus_is_that_of_the_page(arena: Arena) -> None:
     with arena.window() as page:
         page.goto("/polls/fixed/")
