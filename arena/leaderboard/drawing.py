@@ -83,7 +83,7 @@ def chart(rows: Sequence[Row], digits: int = 1, *, lower_is_better: bool = False
                 epoch=_("epoch %(epoch)s") % {"epoch": row.epoch},
                 parent=_("from %(parent)s") % {"parent": row.lineage[-1]} if row.lineage else "",
                 earlier="" if row.previous_epoch is None else _("on epoch %(epoch)s") % {"epoch": row.previous_epoch},
-                shown=_("shown %(n)s×") % {"n": row.exposure},
+                shown=_("shown %(n)s\N{MULTIPLICATION SIGN}") % {"n": row.exposure},
             )
         )
     return Chart(least, most, entries)
