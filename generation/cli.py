@@ -164,7 +164,7 @@ def _bench(options: argparse.Namespace) -> int:
 def _warn_about_cut(manifest: dict[str, Any]) -> None:
     starts = [start for start in manifest["tokens"]["cut_from"] if start is not None]
     if starts:
-        unused = manifest["prompt"][min(starts) :]
+        unused = manifest.get("sent_prompt", manifest["prompt"])[min(starts) :]
         plain_console(errors=True).print(
             f"warning: the prompt is too long for the text encoders; without effect was: {unused!r}; "
             "--long-prompts chunks uses it"

@@ -9,6 +9,7 @@ from PIL import Image
 from generation.batch import BatchNoise, latent_shape
 from generation.canonical import canonical_sha256
 from generation.conditioning import padding_of, read_text
+from generation.content import sent_prompt
 from generation.denoise import schedule_of
 from generation.errors import RenderError
 from generation.imageio import pixel_sha256
@@ -55,6 +56,17 @@ def shared_manifest(
     }
 
 
+def text_record(parts: Parts, recipe: Recipe, request: ImageRequest) -> dict[str, Any]:
+    """What was asked, and what the checkpoint got. Raises RenderError for a prompt that the recipe bans."""
+    sent = sent_prompt(recipe, request.prompt)
+    return {
+        "prompt": request.prompt,
+        **({"sent_prompt": sent} if sent != request.prompt else {}),
+        "seed": request.seed,
+        "tokens": token_record(parts, recipe, sent),
+    }
+
+
 def _levels(schedule: Schedule) -> dict[str, Any]:
     return {
         "timesteps": [round(t, SIGMA_DECIMALS) for t in schedule.timesteps],
@@ -70,9 +82,7 @@ def own_manifest(
     later = {purpose: drawn[purpose] for purpose in sorted(drawn) if purpose not in ("initial", "ancestral")}
     return {
         **({"pass_noise_sha256": later} if mode.passes else {}),
-        "prompt": request.prompt,
-        "seed": request.seed,
-        "tokens": token_record(parts, recipe, request.prompt),
+        **text_record(parts, recipe, request),
         "noise_sha256": drawn["initial"],
         "ancestral_noise_sha256": drawn.get("ancestral"),
         "pixel_sha256": pixel_sha256(image),
@@ -93,8 +103,7 @@ def check_sizes(
     known = {**shared_manifest(parts, recipe, mode, compiled=compiled), **hashes, "pass_noise_sha256": later}
     shared = len(manifest_json(known).encode())
     for request in requests:
-        own = {"prompt": request.prompt, "seed": request.seed, "tokens": token_record(parts, recipe, request.prompt)}
-        size = shared + len(manifest_json(own).encode())
+        size = shared + len(manifest_json(text_record(parts, recipe, request)).encode())
         if size > MAX_BYTES:
             raise RenderError(
                 f"the manifest of prompt {request.prompt[:40]!r} would take {size} bytes, {MAX_BYTES} are the limit: "

@@ -29,6 +29,7 @@ RECIPE_OPTIONS: dict[str, dict[str, Any]] = {
     "height": {"type": int},
     "batch": {"type": int},
     "negative_prompt": {},
+    "banned_tags": {},
 }
 IDENTITY = ("run", "epoch", "step", "licence", "attribution", "parent")
 

@@ -77,7 +77,7 @@ def as_schema_1(manifest: Mapping[str, Any]) -> dict[str, Any]:
 def a1111_parameters(manifest: Mapping[str, Any]) -> str:
     """The same in the text form that the AUTOMATIC1111 web UI and its many readers understand."""
     recipe, checkpoint = manifest["recipe"], manifest["checkpoint"]
-    lines = [manifest["prompt"]]
+    lines = [manifest.get("sent_prompt", manifest["prompt"])]
     if recipe["negative_prompt"]:
         lines.append(f"Negative prompt: {recipe['negative_prompt']}")
     settings = {

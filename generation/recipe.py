@@ -12,6 +12,7 @@ PADDINGS = ("as_trained", "masked", "full77", "minimal")
 PROMPT_SYNTAXES = ("literal", "a1111")
 LONG_PROMPTS = ("cut", "chunks")
 EMPTY_NEGATIVES = ("encode", "zero")
+CONTENT_RATINGS = ("general", "sensitive", "questionable", "explicit")
 CHOICES = {
     "sampler": SAMPLERS,
     "spacing": SPACINGS,
@@ -19,8 +20,9 @@ CHOICES = {
     "prompt_syntax": PROMPT_SYNTAXES,
     "long_prompts": LONG_PROMPTS,
     "empty_negative": EMPTY_NEGATIVES,
+    "content_rating": ("", *CONTENT_RATINGS),
 }
-ADDED = ("padding", "prompt_syntax", "long_prompts", "empty_negative")
+ADDED = ("padding", "prompt_syntax", "long_prompts", "empty_negative", "content_rating", "banned_tags")
 MAX_STEPS = 150
 MAX_CFG = 30.0
 MAX_SIDE = 2048
@@ -47,8 +49,10 @@ class Recipe:
         prompt_syntax: ``a1111`` reads weights such as ``(smile:1.2)``, ``literal`` takes every character as text.
         long_prompts: text beyond the encoders' positions is dropped (``cut``) or goes into further ``chunks``.
         empty_negative: an empty negative prompt is encoded like any other text, or stands for all zeros.
+        content_rating: Danbooru's rating token that every positive prompt gets; another one in a prompt is refused.
+        banned_tags: separated by commas; prompts that hold one are refused.
 
-    The last four joined later: their defaults are what was done before, and are left out of `to_dict`, so that older
+    The last six joined later: their defaults are what was done before, and are left out of `to_dict`, so that older
     recipes keep their hash. A new checkpoint should start from a preset instead (`generation.sealing.PAPER_RECIPE`).
 
     Raises ValueError naming the field when a value is outside its range.
@@ -66,6 +70,8 @@ class Recipe:
     prompt_syntax: str = "literal"
     long_prompts: str = "cut"
     empty_negative: str = "encode"
+    content_rating: str = ""
+    banned_tags: str = ""
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -76,8 +82,10 @@ class Recipe:
         if isinstance(self.cfg, bool) or not isinstance(self.cfg, int | float) or not 0 <= self.cfg <= MAX_CFG:
             raise ValueError(f"recipe field 'cfg' must be a number from 0 to {MAX_CFG:g}, got {self.cfg!r}")
         object.__setattr__(self, "cfg", float(self.cfg))
-        if not isinstance(self.negative_prompt, str) or len(self.negative_prompt) > MAX_PROMPT_CHARACTERS:
-            raise ValueError(f"field 'negative_prompt' must be text of at most {MAX_PROMPT_CHARACTERS} characters")
+        for name in ("negative_prompt", "banned_tags"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or len(value) > MAX_PROMPT_CHARACTERS:
+                raise ValueError(f"field {name!r} must be text of at most {MAX_PROMPT_CHARACTERS} characters")
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values, those of `ADDED` only where they are not at their default.

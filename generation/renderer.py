@@ -11,6 +11,7 @@ from PIL import Image
 from generation.batch import BatchNoise, decode, latent_shape, to_image
 from generation.checkpoint import CheckpointInfo
 from generation.conditioning import condition
+from generation.content import sent_prompt
 from generation.denoise import ShouldStop
 from generation.errors import Cancelled, RenderError
 from generation.loading import Origin, Parts
@@ -112,9 +113,9 @@ class Renderer:
             on_step: called as ``on_step(done, total)``, in sampling steps over all batches.
             should_stop: asked before each step; when true, Cancelled is raised and its batch is lost.
 
-        Raises RenderError at once when the recipe's size does not fit the checkpoint or the mode, or a prompt is too
-        long for its Manifest, and later, in place of an image, when that image has NaN or constant pixels; images
-        before it have been delivered.
+        Raises RenderError at once when the recipe's size does not fit the checkpoint or the mode, or a prompt is banned
+        or too long for its Manifest, and later, in place of an image, when that image has NaN or constant pixels;
+        images before it have been delivered.
         """
         latent_shape(self._parts, recipe.width, recipe.height)
         mode.check(recipe)
@@ -175,5 +176,5 @@ class Renderer:
         parts = self._parts
         rows = requests + requests[:1] * (recipe.batch - len(requests))
         noise = BatchNoise([row.seed for row in rows], latent_shape(parts, recipe.width, recipe.height), parts.device)
-        text = condition(parts, recipe, [row.prompt for row in rows])
+        text = condition(parts, recipe, [sent_prompt(recipe, row.prompt) for row in rows])
         return run_passes(parts, recipe, mode, text, noise, on_step=report, should_stop=should_stop), noise

@@ -20,11 +20,12 @@ from PIL import Image
 from generation.batch import decode, encode, latent_shape, to_bytes
 from generation.canonical import canonical_sha256
 from generation.conditioning import condition
+from generation.content import sent_prompt
 from generation.denoise import ShouldStop, denoise
 from generation.errors import RenderError
 from generation.imageio import archive_chunks
 from generation.loading import Parts
-from generation.manifest import check_sizes, shared_manifest, token_record
+from generation.manifest import check_sizes, shared_manifest, text_record
 from generation.modes import Mode
 from generation.noise import gaussian
 from generation.pngrows import write_png
@@ -113,9 +114,7 @@ def upscale(
             on_tile(total - len(waiting) + start + len(tiles), total)
     manifest = {
         **shared,
-        "prompt": request.prompt,
-        "seed": request.seed,
-        "tokens": token_record(parts, recipe, request.prompt),
+        **text_record(parts, recipe, request),
         "pixel_sha256": _pixel_sha256(request, mosaic),
     }
     temporary = out.with_suffix(".new")
@@ -161,7 +160,7 @@ def _render(
     done = denoise(
         parts,
         recipe,
-        condition(parts, recipe, [request.prompt] * recipe.batch),
+        condition(parts, recipe, [sent_prompt(recipe, request.prompt)] * recipe.batch),
         noise,
         start=torch.cat([latents[tile] for tile in rows]),
         strength=enlargement.strength,

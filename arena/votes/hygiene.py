@@ -2,7 +2,6 @@
 
 import logging
 import unicodedata
-from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from django.utils.translation import gettext
 
 from arena.polls.models import Poll
 from arena.votes.refusals import NoPromptsHere, PromptRefused
+from generation.content import found_in
 
 MAX_CHARACTERS = 300
 # Words that ask for a content rating; a poll takes those of its own rating and below.
@@ -59,20 +59,6 @@ def normalised(text: str) -> str:
     if len(text) > 10 * MAX_CHARACTERS:
         return text
     return " ".join(unicodedata.normalize("NFKC", " ".join(text.split())).split())
-
-
-def plain_words(text: str) -> str:
-    """The words of a text between single spaces, with a space at both ends; no case, accents, marks or punctuation."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    letters = (character for character in decomposed if unicodedata.category(character) != "Mn")
-    spaced = "".join(character if character.isalnum() else " " for character in letters)
-    return f" {' '.join(spaced.split())} "
-
-
-def found_in(text: str, tags: Iterable[str]) -> str | None:
-    """The first of the tags that occurs in the text as whole words."""
-    words = plain_words(text)
-    return next((tag.strip() for tag in tags if tag.strip() and plain_words(tag) in words), None)
 
 
 def words_above(rating: str) -> list[str]:

@@ -13,9 +13,10 @@ from arena.gallery.registering import register
 from arena.polls.models import Poll
 from arena.votes import free_prompts
 from arena.votes.casting import issue_ticket
-from arena.votes.hygiene import clean, plain_words
+from arena.votes.hygiene import clean
 from arena.votes.models import FreePrompt, Voter
 from arena.votes.refusals import NoPromptsHere, PromptRefused, RevokedVoter, TooMany
+from generation.content import plain_words
 from generation.tiny import write_tiny_checkpoint
 from tests.arena.votes.building import enrol, make_poll, ready_poll
 
