@@ -16,6 +16,7 @@ from generation.canonical import canonical_sha256
 from generation.checkpoint import INFO_FILE, CheckpointInfo, read_json
 from generation.errors import GenerationError
 from generation.imageio import archive_png, blind_png, read_archive
+from generation.matchup_cli import matchup, matchup_options
 from generation.modes_cli import mode, mode_options, open_picture, upscale, upscale_options
 from generation.origin_cli import (
     DEVICE_HELP,
@@ -191,6 +192,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Callable[[argpars
     "convert": (origin_cli.convert, origin_cli.convert_options, "write a checkpoint in another form"),
     "render": (_render, _render_options, "render images of a prompt, one PNG a seed"),
     "verify": (_verify, _verify_options, "render a PNG again: exit 0 exact, 3 within 1/255, 4 different"),
+    "matchup": (matchup, matchup_options, "render one request by several checkpoints, all or none"),
     "upscale": (upscale, upscale_options, "enlarge a picture by tiles, to any size"),
     "bench": (_bench, _bench_options, "measure images a second, changes of checkpoint, and what provenance costs"),
 }
