@@ -177,7 +177,7 @@ def test_the_order_of_the_focus_is_that_of_the_page(arena: Arena) -> None:
     with arena.window() as page:
         page.goto("/polls/fixed/")
         order = []
-        for _ in range(14):
+        for _ in range(18):
             page.keyboard.press("Tab")
             order.append(page.evaluate(FOCUSED))
             assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
