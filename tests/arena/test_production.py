@@ -88,7 +88,7 @@ def test_log_lines_carry_the_id_of_their_request(visitor: Client, db: None, capl
     ("path", "status", "words"),
     [
         ("/nowhere", 404, "There is no such page"),
-        ("/checkpoints/none/", 404, "There is no such page"),
+        ("/checkpoints/none/", 404, "Nothing of that name"),
     ],
 )
 def test_error_pages_name_the_id_and_what_to_do(visitor: Client, db: None, path: str, status: int, words: str) -> None:
