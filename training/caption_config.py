@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+
+from generation.tags import spaced
 
 # Illustrious section 3.2, fifth: 'Tags like "1girl, 1boy" were paraphrased as "one girl, single women," etc.'
 PARAPHRASES = (
@@ -140,6 +143,16 @@ class CaptionConfig:
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
         _check_sums(self)
+
+    @cached_property
+    def named_levels(self) -> dict[str, Level]:
+        """The levels as a trace calls them, "level 1" first."""
+        return {f"level {number}": level for number, level in enumerate(self.levels, 1)}
+
+    @cached_property
+    def paraphrase_table(self) -> dict[str, tuple[str, ...]]:
+        """Tag to its other forms, as text spells them."""
+        return {row[0]: tuple(map(spaced, row[1:])) for row in self.paraphrases}
 
 
 def _check_sums(config: CaptionConfig) -> None:

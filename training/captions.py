@@ -5,10 +5,9 @@ the post and the epoch, so a caption depends neither on workers nor on order, an
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
-from generation.tags import SEPARATOR, prompt, spaced, split_persons
+from generation.tags import SEPARATOR, prompt, split_persons
 from training import stages
 from training.caption_config import TINY, CaptionConfig
 from training.posts import Post
@@ -78,8 +77,8 @@ def caption(post: Post, config: CaptionConfig, seed: int, epoch: int) -> Caption
     protected = _protected(sheet, config.protected)
     safe = stages.protected_names(config, sheet.names, draws)
     stage = stages.choose(config, bool(post.texts), draws)
-    kept = stages.kept(stage, config, len(sheet.tags), protected, safe, draws)
-    places = stages.shuffled(kept, sheet.general, draws) if config.shuffle else sorted(kept)
+    kept = stages.kept(stage, config, sheet.places, protected, safe, draws)
+    places = stages.shuffled(kept, sheet.general, len(sheet.tags), draws) if config.shuffle else sorted(kept)
     pieces, paraphrased = _pieces(config, sheet, places, draws)
     text = stages.text_index(stage, config, len(post.texts), draws)
     if text >= 0:
@@ -111,10 +110,10 @@ def _pieces(
     config: CaptionConfig, sheet: Sheet, places: Sequence[int], draws: Draws
 ) -> tuple[list[str], tuple[tuple[str, str], ...]]:
     """The kept tags as text, some of them paraphrased."""
-    pieces = [sheet.spelled[place] for place in places]
+    pieces = list(map(sheet.spelled.__getitem__, places))
     if not stages.happens(config.paraphrase_rate, draws, "paraphrase"):
         return pieces, ()
-    table, changed = _table(config.paraphrases), []
+    table, changed = config.paraphrase_table, []
     for number, place in enumerate(places):
         tag = sheet.tags[place]
         if tag in table and place not in sheet.names and tag not in config.protected:
@@ -123,13 +122,10 @@ def _pieces(
     return pieces, tuple(changed)
 
 
-@lru_cache(8)
-def _table(rows: tuple[tuple[str, ...], ...]) -> dict[str, tuple[str, ...]]:
-    return {row[0]: tuple(map(spaced, row[1:])) for row in rows}
-
-
 def _text_place(config: CaptionConfig, sheet: Sheet, places: Sequence[int]) -> int:
     """Before which piece the text stands; person count and character names come before everything that is shuffled."""
     if config.text_place == "start":
         return 0
-    return len(places) if config.text_place == "end" else sum(1 for place in places if place < sheet.head)
+    if config.text_place == "end":
+        return len(places)
+    return sum(1 for place in places[: sheet.head] if place < sheet.head)

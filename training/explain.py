@@ -72,7 +72,7 @@ def _stage(config: CaptionConfig, made: Caption) -> str:
     trace = made.trace
     if trace.stage in STAGES:
         return f"{STAGES[trace.stage]}; {len(trace.places)} of {len(trace.tags)} stay"
-    level = config.levels[int(trace.stage.removeprefix("level ")) - 1]
+    level = config.named_levels[trace.stage]
     fixed = len({*trace.protected, *trace.safe})
     droppable = len(trace.tags) - fixed
     rule = f"min({droppable}, max({config.rounding}({level.share:g} x {droppable}), {level.least}))"

@@ -9,6 +9,10 @@ import struct
 from collections.abc import Mapping
 from hashlib import blake2b, shake_128
 
+import numpy as np
+
+_INTEGER = np.dtype("<u4")
+
 
 def stream_key(seed: int, *path: int | str) -> int:
     """A 128-bit key of (seed, path): BLAKE2b over length-prefixed, type-marked parts.
@@ -38,21 +42,25 @@ class Draws:
     __slots__ = ("_block", "_prefix", "_slots")
 
     def __init__(self, purpose: str, *numbers: int, slots: Mapping[str, int] | None = None) -> None:
-        self._prefix = f"{purpose}:{':'.join(map(str, numbers))}:".encode()
+        self._prefix = ":".join([purpose, *map(str, numbers), ""]).encode()
         self._slots = slots or {}
         self._block = self.integers("slots", len(self._slots))
 
     def uniform(self, name: str) -> float:
         """A number in [0, 1), a multiple of 2^-32 for a slot's name and of 2^-48 for any other."""
-        if name in self._slots:
-            return self._block[self._slots[name]] * 2.0**-32
+        slot = self._slots.get(name)
+        if slot is not None:
+            return self._block[slot] * 2.0**-32
         return int.from_bytes(blake2b(self._prefix + name.encode(), digest_size=6).digest()) * 2.0**-48
 
-    def integers(self, name: str, count: int) -> list[int]:
+    def integers(self, name: str, count: int) -> tuple[int, ...]:
         """``count`` integers in [0, 2^32); the first ones are the same for every count."""
         digest = shake_128(self._prefix + name.encode()).digest(4 * count)
-        return list(struct.unpack(f"<{count}I", digest))
+        return struct.unpack(f"<{count}I", digest)
 
-    def order(self, name: str, count: int) -> list[int]:
-        """A random permutation of ``range(count)``."""
-        return sorted(range(count), key=self.integers(name, count).__getitem__)
+    def order(self, name: str, count: int, first: int = 0) -> list[int]:
+        """A random permutation of ``count`` numbers from ``first`` on: sorted by the `integers` of that name."""
+        digest = shake_128(self._prefix + name.encode()).digest(4 * count)
+        # Half the time of sorting by key, as the integers never become objects.
+        order: list[int] = (np.frombuffer(digest, _INTEGER).argsort(kind="stable") + first).tolist()
+        return order

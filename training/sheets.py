@@ -14,15 +14,17 @@ class Sheet(NamedTuple):
 
     Attributes:
         tags, spelled: the tags, and how text spells them.
+        places: those of all tags.
         names: places of character and artist names.
-        general: first place of the general group, and the place after its last.
+        general: places of the general group.
         head: how many tags are person counts and character names; they stand first.
     """
 
     tags: tuple[str, ...]
     spelled: tuple[str, ...]
+    places: frozenset[int]
     names: tuple[int, ...]
-    general: tuple[int, int]
+    general: range
     head: int
 
 
@@ -36,24 +38,33 @@ def arrange(post: Post, config: CaptionConfig, year_number: bool = False) -> She
         config.include_year, year_number,
     )  # fmt: skip
     sheets: dict[tuple[object, ...], Sheet] = post.__dict__.setdefault("_sheets", {})
-    if layout not in sheets:
-        sheets[layout] = _sheet(groups_of(post, config, year_number))
-    return sheets[layout]
+    sheet = sheets.get(layout)
+    if sheet is None:
+        made = (
+            _with_year_number(arrange(post, config), post, config) if year_number else _sheet(groups_of(post, config))
+        )
+        sheet = sheets[layout] = made
+    return sheet
 
 
 def _sheet(groups: Groups) -> Sheet:
-    tags: list[str] = []
+    tags: tuple[str, ...] = ()
     names: list[int] = []
-    general = (0, 0)
+    general = range(0)
     for group, members in groups.items():
-        first = len(tags)
-        tags.extend(members)
+        first, tags = len(tags), tags + members
         if group in NAME_GROUPS:
             names.extend(range(first, len(tags)))
         elif group == "general":
-            general = (first, len(tags))
+            general = range(first, len(tags))
     head = len(groups["person"]) + len(groups["character"])
-    return Sheet(tuple(tags), tuple(map(spaced, tags)), tuple(names), general, head)
+    return Sheet(tags, tuple(map(spaced, tags)), frozenset(range(len(tags))), tuple(names), general, head)
+
+
+def _with_year_number(sheet: Sheet, post: Post, config: CaptionConfig) -> Sheet:
+    """The sheet with ``year 2023`` at its end, where the schema has the year."""
+    tags = sheet.tags + (_year(post, True)[1:] if config.include_year else ())
+    return sheet._replace(tags=tags, spelled=tuple(map(spaced, tags)), places=frozenset(range(len(tags))))
 
 
 def groups_of(post: Post, config: CaptionConfig, year_number: bool = False) -> Groups:

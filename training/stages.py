@@ -1,7 +1,6 @@
 """The random stages of a caption, each a pure function of the config and its own draws (docs/captions.md)."""
 
 import string
-from bisect import bisect
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -45,30 +44,35 @@ def choose(config: CaptionConfig, has_text: bool, draws: Draws) -> str:
         return TEXT_ONLY
     if config.levels:
         drawn = draws.uniform("level")
-        for number, level in enumerate(config.levels, 1):
+        for name, level in config.named_levels.items():
             drawn -= level.rate
             if drawn < 0:
-                return f"level {number}"
+                return name
     return TAG_DROPOUT if config.tag_dropout else FULL
 
 
 def kept(
-    stage: str, config: CaptionConfig, count: int, protected: tuple[int, ...], safe: tuple[int, ...], draws: Draws
+    stage: str,
+    config: CaptionConfig,
+    places: frozenset[int],
+    protected: tuple[int, ...],
+    safe: tuple[int, ...],
+    draws: Draws,
 ) -> frozenset[int]:
-    """Places of the tags, of ``count``, that stay; ``protected`` ones always, ``safe`` ones unless all tags go."""
+    """Which of the tags' places, 0 to n, stay; ``protected`` ones always, ``safe`` ones unless all tags go."""
     if stage == FULL:
-        return frozenset(range(count))
+        return places
     if stage == UNCONDITIONAL:
         return frozenset(protected if config.protect_in_uncond else ())
     if stage == TEXT_ONLY:
         return frozenset(protected)
-    fixed = frozenset(protected + safe)
+    fixed, count = frozenset(protected + safe), len(places)
     if stage == TAG_DROPOUT:
         return _each_by_itself(config, count, fixed, draws)
-    level = config.levels[int(stage.removeprefix("level ")) - 1]
+    level = config.named_levels[stage]
     order = draws.order("kept tags", count) if config.level_select == "random" else range(count)
-    droppable = [place for place in order if place not in fixed]
-    return fixed.union(droppable[: level.kept(len(droppable), config.rounding)])
+    staying = level.kept(count - len(fixed), config.rounding)
+    return fixed.union([place for place in order[: staying + len(fixed)] if place not in fixed][:staying])
 
 
 def _each_by_itself(config: CaptionConfig, count: int, fixed: frozenset[int], draws: Draws) -> frozenset[int]:
@@ -78,17 +82,16 @@ def _each_by_itself(config: CaptionConfig, count: int, fixed: frozenset[int], dr
     return fixed.union([place for place, number in enumerate(numbers) if number >= least])
 
 
-def shuffled(kept: frozenset[int], general: tuple[int, int], draws: Draws) -> list[int]:
-    """The kept places in order, those of the general tags in random order among themselves.
+def shuffled(kept: frozenset[int], general: range, count: int, draws: Draws) -> list[int]:
+    """The kept places, of ``count``, in order, those of the general tags in random order among themselves.
 
     A number is drawn for every general tag, so that dropping one tag changes the order of no others.
     """
-    first, end = general
-    numbers = [0] * first + draws.integers("shuffle", end - first)
-    moving = sorted([place for place in kept if first <= place < end], key=numbers.__getitem__)
-    others = sorted(kept.difference(moving))
-    cut = bisect(others, first)
-    return others[:cut] + moving + others[cut:]
+    if not kept:
+        return []
+    moved = draws.order("shuffle", len(general), general.start)
+    order = [*range(general.start), *moved, *range(general.stop, count)]
+    return order if len(kept) == count else [place for place in order if place in kept]
 
 
 def text_index(stage: str, config: CaptionConfig, texts: int, draws: Draws) -> int:
