@@ -30,7 +30,7 @@ def test_what_was_recorded_is_said_without_names(browser, recorded) -> None:
     assert page.count("Your pick") == 1
     assert RUN not in page
     assert "epoch" not in page
-    assert "/checkpoints/" not in page
+    assert page.count("/checkpoints/") == page.count('href="/checkpoints/"') == 1, "the navigation, and no checkpoint"
     assert "no-store" in response["Cache-Control"]
     data = browser.get(recorded, headers={"Accept": "application/json"}).json()
     assert data == {"vote": 1, "outcome": "2", "revealed": False}
