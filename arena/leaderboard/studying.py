@@ -118,7 +118,7 @@ def renew(chosen: Slice) -> Study:
         "updated_at": timezone.now(),
     }
     with transaction.atomic():
-        row, _ = Study.objects.select_for_update().get_or_create(**_board(chosen))
+        row, _ = Study.objects.select_for_update(no_key=True).get_or_create(**_board(chosen))
         if row.through <= through:
             Study.objects.filter(pk=row.pk).update(**found)
             row.refresh_from_db()
