@@ -182,7 +182,7 @@ ARENA_DEVICE = os.environ.get("ARENA_DEVICE", "cpu")
 ARENA_RENDER_THREADS = environment.whole("ARENA_RENDER_THREADS", 1, least=1)
 # Memory for the weights of several checkpoints, and how long an evaluation may wait for the loaded one of another.
 ARENA_WEIGHTS_GB = environment.number("ARENA_WEIGHTS_GB", 8)
-ARENA_SWAP_AGE_SECONDS = environment.number("ARENA_SWAP_AGE_SECONDS", 60)
+ARENA_SWAP_AGE_SECONDS = environment.number("ARENA_SWAP_AGE_SECONDS", 5)
 # The same for the encoder that measures how near images come to their characters; none set, nothing is measured. Its
 # folder is the project's own small one, or that of a published CCIP encoder.
 ARENA_ENCODER = os.environ.get("ARENA_ENCODER", "rating.ccip.CCIPEncoder")
