@@ -65,7 +65,7 @@ def verify(
     renderer = Renderer(origin, device=device, threads=threads, dtype=dtype, compile_backend=backend)
     if renderer.info.sha256 != recorded:
         return Verification(DIFFERENT, ("checkpoint.sha256",), None)
-    if manifest["mode"] == "upscaling":
+    if manifest.get("mode") == "upscaling":
         again = _upscaled(renderer, recipe, request, mode, manifest)
     else:
         again = next(renderer.render(recipe, [request], mode=mode))
