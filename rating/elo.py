@@ -1,8 +1,8 @@
 """Elo (paper, section 5.1): R' = R + K (actual - expected). docs/elo.md tells the choices the paper leaves open."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from typing import Any, Literal
 
@@ -47,13 +47,11 @@ class EloSystem:
 
     def fold(self, state: State, votes: Votes) -> State:
         """The ratings after the votes, in their order, and their averages."""
-        bare, counted = replace(votes, ids=(), extra={}), np.flatnonzero(votes.counted)
         ratings = [state["ratings"].get(contestant, self.initial) for contestant in votes.contestants]
         part, average = np.zeros(len(ratings) + 1, dtype=np.intp), state["average"]
-        for start in range(0, len(counted), BLOCK):
-            block = bare.take(counted[start : start + BLOCK])
+        for block in _blocks(votes):
             played = play(ratings, block, self.k)
-            part += np.bincount(played.placed.ravel() + 1, minlength=len(part))
+            part += np.bincount(block.seats.ravel() + 1, minlength=len(part))
             average = self.average.fold(average, played.moves(block)) if self.average else None
         moved = {votes.contestants[code]: ratings[code] for code in np.flatnonzero(part[1:]).tolist()}
         return {"ratings": dict(sorted((state["ratings"] | moved).items())), "average": average}
@@ -98,13 +96,22 @@ class Played:
         return Moves(votes.contestants, self.placed[seated].astype(np.intp), np.concatenate(changes), at, votes.times)
 
 
+def _blocks(votes: Votes) -> Iterator[Votes]:
+    """What counts of the votes, BLOCK at a time; a block that counts whole is not copied."""
+    for start in range(0, len(votes), BLOCK):
+        block = votes.span(start, start + BLOCK)
+        counted = block.counted
+        if counted.any():
+            yield block if counted.all() else block.take(counted)
+
+
 def play(ratings: list[float], votes: Votes, k: float) -> Played:
     """Play counted votes in their order; `ratings`, one for each of `votes.contestants`, change in place.
 
     Runs of duels go through a loop of their own, for speed: it gives the same bits as the one for any number of seats.
     """
     placed, ranks = _placed(votes)
-    duel = np.count_nonzero(placed >= 0, axis=1) == 2
+    duel = votes.sizes == 2
     starts = np.flatnonzero(np.diff(duel, prepend=~duel[:1]))
     runs = []
     for start, stop in pairwise([*starts.tolist(), len(votes)]):
