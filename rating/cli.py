@@ -112,6 +112,13 @@ def _without_effect(options: argparse.Namespace) -> str:
 
 def _fit_options(parser: argparse.ArgumentParser) -> None:
     _system_options(parser, "trueskill")
+    average = parser.add_argument_group("elo's time-weighted average")
+    average.add_argument("--clock", choices=("votes", "wall"), default=argparse.SUPPRESS, help="default votes")
+    add = partial(
+        average.add_mutually_exclusive_group().add_argument, type=within(SMALL, LARGE), default=argparse.SUPPRESS
+    )
+    add("--window", help="votes or seconds averaged over (default: the last half)")
+    add("--half-life", help="with weights that halve every so many votes or seconds")
     _uncertainty_options(parser)
 
 
@@ -166,15 +173,9 @@ def _system_options(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("--system", choices=SYSTEMS, default=default, help=f"default {default}")
     add = partial(parser.add_argument, default=argparse.SUPPRESS)
     add("--compiled", action="store_true", help="elo, trueskill, joint: for millions of votes (extra fast)")
-    elo = parser.add_argument_group("elo")
-    add = partial(elo.add_argument, default=argparse.SUPPRESS)
+    add = partial(parser.add_argument_group("elo").add_argument, default=argparse.SUPPRESS)
     add("--k", type=within(SMALL, LARGE), help="step (default 32)")
     add("--initial", type=within(-LARGE, LARGE), help="first rating, of joint the mean (default 1500)")
-    add("--clock", choices=("votes", "wall"), help="of the average (default votes)")
-    span = elo.add_mutually_exclusive_group()
-    add = partial(span.add_argument, type=within(SMALL, LARGE), default=argparse.SUPPRESS)
-    add("--window", help="votes or seconds averaged over (default: the last half)")
-    add("--half-life", help="average with weights that halve every so many votes or seconds")
     add = partial(parser.add_argument_group("trueskill, trueskill2").add_argument, default=argparse.SUPPRESS)
     add("--mu", type=within(-LARGE, LARGE))
     add("--sigma", type=within(SMALL, LARGE), help="trueskill")

@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *, file: Path, poll: str | None, population: str, **options: Any) -> None:
         """Write; CommandError with the reason."""
-        form = file.suffix[1:]
+        form = file.suffix[1:].lower()
         if form not in FORMATS:
             raise CommandError(f"{file}: the ending must be .{', .'.join(FORMATS)}")
         if not file.parent.is_dir():
