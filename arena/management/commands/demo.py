@@ -97,6 +97,8 @@ class Demo:
             "ARENA_API_TOKEN": settings.ARENA_API_TOKEN,
             "ARENA_ALLOWED_HOSTS": os.environ.get("ARENA_ALLOWED_HOSTS", hosts),
             "PYTHONUNBUFFERED": "1",
+            # A thread that waits for its fellows gives its core away, where it would spin by default.
+            "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive"),
         }
 
     def _open_page(self, children: Children) -> None:
@@ -159,7 +161,9 @@ class Demo:
             return None
         epochs = ("--epochs", str(self._options["epochs"])) if self._options["epochs"] else ()
         data = ("--data", str(self._home / "dataset"), "--out", str(self._home / "runs" / PRESET))
-        command = (sys.executable, "-m", "training", "train", PRESET, "--arena", self._url, *data, *epochs)
+        # One core stays with the renderer and the page: threads that wait for a taken core cost more than they bring.
+        threads = ("--threads", str(max(1, (os.cpu_count() or 1) - 1)))
+        command = (sys.executable, "-m", "training", "train", PRESET, "--arena", self._url, *threads, *data, *epochs)
         return children.start("train", *command, nice=NICE["train"])
 
     def _watch(self, children: Children, training: Child | None) -> None:
