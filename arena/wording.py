@@ -18,6 +18,7 @@ DEMO_STEPS = (
     gettext_noop("the base and its earlier checkpoints"),
     gettext_noop("data set"),
     gettext_noop("named characters"),
+    gettext_noop("prepared data set"),
     gettext_noop("all epochs"),
     gettext_noop("every image of every checkpoint"),
 )

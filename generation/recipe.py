@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from generation.canonical import canonical_sha256
+from generation.tags import RATINGS
 
 SAMPLERS = ("euler_a", "euler", "dpmpp_2m")
 SPACINGS = ("trailing", "leading", "karras")
@@ -12,7 +13,7 @@ PADDINGS = ("as_trained", "masked", "full77", "minimal")
 PROMPT_SYNTAXES = ("literal", "a1111")
 LONG_PROMPTS = ("cut", "chunks")
 EMPTY_NEGATIVES = ("encode", "zero")
-CONTENT_RATINGS = ("general", "sensitive", "questionable", "explicit")
+CONTENT_RATINGS = tuple(RATINGS.values())
 CHOICES = {
     "sampler": SAMPLERS,
     "spacing": SPACINGS,

@@ -13,6 +13,17 @@ GROUPS = ("person", "character", "copyright", "rating", "general", "meta", "arti
 NAME_GROUPS = frozenset({"character", "artist"})
 SEPARATOR = ", "
 RATINGS = {"g": "general", "s": "sensitive", "q": "questionable", "e": "explicit"}
+# Words in a text that ask for a content rating above general, from the mildest on.
+RATING_WORDS = {
+    "sensitive": ("ecchi", "panties", "sensitive", "underwear"),
+    "questionable": (
+        "areola", "naked", "nipples", "nsfw", "nude", "nudity", "questionable", "sexual", "topless",
+    ),
+    "explicit": (
+        "anal", "cum", "explicit", "fellatio", "genitals", "hentai", "masturbation", "penis", "porn", "pussy", "sex",
+        "vagina", "xxx",
+    ),
+}  # fmt: skip
 QUALITIES = ("worst quality", "bad quality", "average quality", "good quality", "best quality", "masterpiece")
 YEARS = ((2017, "oldest"), (2019, "old"), (2020, "modern"), (2022, "recent"))
 NEWEST = "newest"
@@ -52,10 +63,14 @@ def is_kept_meta(tag: str) -> bool:
     return _KEPT_META.fullmatch(tag) is not None
 
 
+def _spelled(tag: str) -> str:
+    return tag if len(tag) <= _LONGEST_EMOTICON else tag.replace("_", " ")
+
+
 @lru_cache(_REMEMBERED)
 def spaced(tag: str) -> str:
     """A tag as captions and prompts spell it: spaces for underscores, except in emoticons such as ``^_^``."""
-    return tag if len(tag) <= _LONGEST_EMOTICON else tag.replace("_", " ")
+    return _spelled(tag)
 
 
 def year_word(year: int) -> str:
@@ -78,3 +93,11 @@ def in_schema_order(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
 def prompt(groups: Mapping[str, Sequence[str]]) -> str:
     """One line of text from tags by group, in the order in which captions were trained."""
     return SEPARATOR.join(spaced(tag) for tag in in_schema_order(groups))
+
+
+def respelled(text: str) -> str:
+    """A typed prompt, tags between commas, with tags and separators as captions spell them.
+
+    The order stays, since a text does not tell a name from another tag, and a weight may span several.
+    """
+    return SEPARATOR.join(_spelled(piece.strip()) for piece in text.split(SEPARATOR.strip()) if piece.strip())

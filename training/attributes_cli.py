@@ -2,8 +2,6 @@
 
 import argparse
 import json
-import os
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import save_file
 
+from generation.files import whole, write_json
 from training.attributes import VALUES, Match, format_table
 from training.attributes_net import INFO_FILE, WEIGHTS_FILE, AttributeNet
 from training.attributes_training import Settings, blur, labels, load_renders, measure, split, train_net
@@ -113,11 +112,8 @@ def _shares(rows: Sequence[Match]) -> dict[str, float]:
 
 
 def _write(out: Path, net: AttributeNet, info: dict[str, Any]) -> None:
-    """Write under a temporary name, then rename; an older check is removed only once the new one is whole."""
-    building = out.with_name(f"{out.name}.partial")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    save_file(net.state_dict(), building / WEIGHTS_FILE)
-    (building / INFO_FILE).write_text(json.dumps(info, indent=1) + "\n", "utf-8")
-    shutil.rmtree(out, ignore_errors=True)
-    os.replace(building, out)
+    """Write the check; an older one is removed only once the new one is whole."""
+    with whole(out) as building:
+        building.mkdir(parents=True)
+        save_file(net.state_dict(), building / WEIGHTS_FILE)
+        write_json(building / INFO_FILE, info)

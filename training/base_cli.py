@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL
 
+from generation.files import whole, write_json
 from training.attributes import format_table
 from training.attributes_cli import main as attributes_main
 from training.attributes_net import load_checker
 from training.base_files import FOLDER, export_base, unpack_base
-from training.checkpoint import write_json
 from training.config import HOME, Preset, load_preset, to_mapping
 from training.data import choose_posts
 from training.display import TerminalDisplay, quieten_libraries
@@ -103,11 +103,10 @@ def _vae(arguments: argparse.Namespace) -> None:
     posts = [post for post in read_posts(arguments.data) if not post.character]
     images = load_images(arguments.data, posts, preset.architecture.image_size)
     vae = train_vae(images, preset.architecture, preset.vae, arguments.out / "vae.pt", _print_vae)
-    partial = target.with_name("vae.partial")
-    vae.save_pretrained(partial)
-    # CPU time of the process that finished it: the whole training, unless it was resumed.
-    write_json(arguments.out / "vae.json", {"steps": preset.vae.steps, "cpu_s": round(time.process_time())})
-    os.replace(partial, target)
+    with whole(target) as partial:
+        vae.save_pretrained(partial)
+        # CPU time of the process that finished it: the whole training, unless it was resumed.
+        write_json(arguments.out / "vae.json", {"steps": preset.vae.steps, "cpu_s": round(time.process_time())})
 
 
 def _print_vae(progress: VaeProgress) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from generation.checkpoint import CheckpointError, read_checkpoint
-from training.checkpoint import write_json
+from generation.files import whole, write_json
 from training.errors import UserError
 
 FOLDER = Path(__file__).parent / "base"
@@ -28,16 +27,13 @@ def export_base(checkpoints: Sequence[Path], target: Path, figures: Mapping[str,
 
     The last checkpoint is the base, called ``base``; earlier ones are called ``epoch-NN``.
     """
-    partial = target.with_name(f"{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    _copy(checkpoints[-1], partial / "shared", SHARED)
     names = [*(folder.name for folder in checkpoints[:-1]), "base"]
-    for folder, name in zip(checkpoints, names, strict=True):
-        _copy(folder, partial / name, OWN)
     lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
-    write_json(partial / "manifest.json", _manifest(checkpoints, names, figures, lines))
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(partial, target)
+    with whole(target) as partial:
+        _copy(checkpoints[-1], partial / "shared", SHARED)
+        for folder, name in zip(checkpoints, names, strict=True):
+            _copy(folder, partial / name, OWN)
+        write_json(partial / "manifest.json", _manifest(checkpoints, names, figures, lines))
     return sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
 
 
@@ -83,12 +79,9 @@ def unpack_base(out: Path, source: Path = FOLDER) -> list[Path]:
 
 def _unpack_one(source: Path, name: str, folder: Path) -> Path:
     if not _is_current(source / name, folder):
-        partial = folder.with_name(f"{name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        _copy(source / "shared", partial, SHARED)
-        _copy(source / name, partial, OWN)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(partial, folder)
+        with whole(folder) as partial:
+            _copy(source / "shared", partial, SHARED)
+            _copy(source / name, partial, OWN)
     try:
         read_checkpoint(folder)
     except CheckpointError as error:

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from generation.tags import RATINGS
 from training.posts import CATEGORIES, Post
 from training.repair import persons
+from training.vocabulary import Vocabulary
 
 NONE = "none"
+
+
+def part_counts(folder: Path) -> Iterator[dict[str, Any]]:
+    """What `training.prepare_part` counted on each part of a prepared set, in order."""
+    return (json.loads(file.read_text("utf-8")) for file in sorted(folder.glob("parts/*/counts.json")))
+
+
+def tags_of_parts(folder: Path, known: Vocabulary) -> Vocabulary:
+    """All tags of a prepared set with how many of its posts have them, and those of ``known`` that none has."""
+    found = Vocabulary()
+    for counts in part_counts(folder):
+        for category in CATEGORIES:
+            found.add(category, counts["after"][category])
+    found.add_unused(known)
+    return found
 
 
 @dataclass

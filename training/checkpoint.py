@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
-import os
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ import torch
 
 from generation.canonical import canonical_sha256
 from generation.checkpoint import CheckpointInfo, read_checkpoint, seal_checkpoint
+from generation.files import whole, write_json, write_text
 from generation.loading import Parts
 from generation.recipe import Recipe
 from training.errors import UserError
@@ -46,21 +45,18 @@ RECIPE = Recipe(sampler="euler_a", steps=12, cfg=2.0, width=64, height=64, negat
 def write_checkpoint(folder: Path, parts: Parts, fields: Mapping[str, Any]) -> CheckpointInfo:
     """Save ``parts`` in float16 as a diffusers SDXL folder with ``checkpoint.json``; an existing whole one stays.
 
-    Everything is written to ``<folder>.partial`` and renamed when complete. ``fields`` as in `identity`.
+    ``fields`` as in `identity`.
 
     Raises:
         UserError: the disk is full or not writable.
     """
     if folder.exists():
         return read_checkpoint(folder)
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     try:
-        _save_parts(partial, parts)
-        seal_checkpoint(partial, fields)
-        os.replace(partial, folder)
+        with whole(folder) as partial:
+            _save_parts(partial, parts)
+            seal_checkpoint(partial, fields)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise UserError(f"cannot write {folder}: {error}; {FULL}") from error
     return read_checkpoint(folder)
 
@@ -119,12 +115,10 @@ def save_state(run: Path, state: Mapping[str, Any]) -> None:
     Raises:
         UserError: the disk is full or not writable; the state before stays.
     """
-    partial = run / f"{STATE}.partial"
     try:
-        torch.save(dict(state), partial)
-        os.replace(partial, run / STATE)
+        with whole(run / STATE) as partial:
+            torch.save(dict(state), partial)
     except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
         raise UserError(f"cannot write {run / STATE}: {error}; {FULL}") from error
 
 
@@ -147,18 +141,6 @@ def load_state(run: Path) -> dict[str, Any] | None:
 def point_latest(run: Path, checkpoint: str) -> None:
     """Let ``<run>/latest`` name the newest whole checkpoint folder."""
     write_text(run / LATEST, f"{checkpoint}\n")
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON to a temporary name, then rename."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write text to a temporary name, then rename."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
 
 
 def check_space(folder: Path) -> None:

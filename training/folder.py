@@ -1,15 +1,21 @@
-"""A data set's folder as it is read back: its manifest, and the image file of any of its posts."""
+"""A data set's folder as it is read back: its manifest, its tags, and the image file of any of its posts."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from training.caption_config import CaptionConfig
 from training.errors import UserError
 from training.intake import Images
 from training.posts import Post
 from training.shards import read_member
+from training.sources import each_post, reported
+from training.vocabulary import FILE, read_vocabulary, register_like
 
 MANIFEST = "dataset.json"
 
@@ -28,6 +34,25 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}): make the data set again") from error
     return manifest
+
+
+def with_vocabulary(config: CaptionConfig, data: Path) -> CaptionConfig:
+    """``config`` for captions of the posts in ``data``: no random register token spells one of their tags.
+
+    The tags are those of a prepared set's vocabulary, or else those that the posts have.
+
+    Raises:
+        UserError: the posts or the vocabulary cannot be read.
+    """
+    if not config.register_rate:
+        return config
+    file = data / FILE
+    tags: Iterable[str] = (
+        read_vocabulary(file, reported).categories
+        if file.is_file()
+        else chain.from_iterable(post.tags for post in each_post(data))
+    )
+    return replace(config, register_excluded=config.register_excluded | register_like(tags))
 
 
 class Pictures:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from training.checkpoint import write_json
+from generation.files import write_json
 from training.errors import UserError
 
 TIMEOUT = 10.0  # seconds of waiting for one answer

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import UserError
+from training.parts import Part
 from training.posts import CATEGORIES, Post, parse_post
 from training.resize import BadImage, image_size
-from training.sources import Part
 from training.vocabulary import Vocabulary
 
 HEADER_BYTES = 2**18  # more than any header of an image that holds a thumbnail and a colour profile
@@ -58,7 +58,7 @@ def take_in(part: Part, vocabulary: Vocabulary | None, images: Images) -> Iterat
     try:
         for where, record in part.records():
             yield _take(where, record, vocabulary, images)
-    except UserError as error:
+    except (UserError, OSError) as error:
         yield Intake(0, str(part), None, (str(error),))
 
 

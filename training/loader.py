@@ -22,7 +22,7 @@ from training.buckets import Bucket, BucketConfig, crop_of, fill
 from training.caption_config import CaptionConfig
 from training.captions import caption
 from training.errors import UserError
-from training.folder import Pictures
+from training.folder import Pictures, with_vocabulary
 from training.plan import BatchPlan
 from training.posts import Post
 from training.resize import on_white, shrink
@@ -54,7 +54,7 @@ class Loader:
         """Raises UserError where no picture fits a bucket."""
         self._pictures = Pictures(folder)
         self._posts = posts
-        self._config, self._captions, self._seed = buckets, captions, seed
+        self._config, self._captions, self._seed = buckets, with_vocabulary(captions, folder), seed
         widths, heights = [post.image_width for post in posts], [post.image_height for post in posts]
         self.buckets, self.left_out = fill(widths, heights, buckets)
         if not self.buckets:

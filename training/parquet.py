@@ -11,8 +11,8 @@ import pyarrow
 import pyarrow.parquet
 
 from training.errors import UserError
+from training.parts import Record, filled
 from training.posts import CATEGORIES
-from training.sources import Record, filled
 
 BATCH = 1024
 GROUP = 20_000
@@ -37,16 +37,19 @@ class ParquetRows:
     file: Path
     group: int
 
+    def __str__(self) -> str:
+        return f"{self.file} row group {self.group}"
+
     def records(self) -> Iterator[Record]:
         """One record a row; empty cells are left out. Raises UserError where the group cannot be read."""
         row = 0
         try:
             for batch in pyarrow.parquet.ParquetFile(self.file).iter_batches(BATCH, row_groups=[self.group]):
                 for record in batch.to_pylist():
-                    yield f"{self.file} row group {self.group} row {row}", filled(record)
+                    yield f"{self} row {row}", filled(record)
                     row += 1
         except (OSError, pyarrow.ArrowException) as error:
-            raise UserError(f"{self.file} row group {self.group} cannot be read: {error}") from error
+            raise UserError(f"{self} cannot be read: {error}") from error
 
 
 def row_groups(file: Path) -> list[ParquetRows]:

@@ -56,6 +56,7 @@ class Post:
         return (*self.general, *self.character, *self.copyright, *self.artist, *self.meta)
 
 
+MOST = 2**63 - 1  # what 64 bits hold
 Report = Callable[[str], None]
 
 
@@ -159,6 +160,8 @@ class _Fields:
         value: int = self._get(name, int)
         if least is not None and value < least:
             raise UserError(f"{self.where}: field {name!r} must be at least {least}, found {value}")
+        if abs(value) > MOST:
+            raise UserError(f"{self.where}: field {name!r} must be at most {MOST}, found {value}")
         return value
 
     def natural(self, name: str) -> int:
@@ -169,7 +172,18 @@ class _Fields:
         return value
 
     def tags(self, name: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self.text(name).split()))
+        text = self.text(name)
+        found = tuple(dict.fromkeys(text.split()))
+        return self._without_commas(name, found) if "," in text else found
+
+    def _without_commas(self, name: str, tags: tuple[str, ...]) -> tuple[str, ...]:
+        """Captions are split at commas, so a tag cannot hold one; such tags alone are left out where that is told."""
+        wrong = ", ".join(repr(tag) for tag in tags if "," in tag)
+        problem = f"field {name!r} has tags with a comma: {wrong}"
+        if self.report is None:
+            raise UserError(f"{self.where}: {problem}")
+        self.report(problem)
+        return tuple(tag for tag in tags if "," not in tag)
 
     def rating(self, name: str) -> str:
         value = self.text(name)
@@ -183,11 +197,12 @@ class _Fields:
         value = self.text(name)
         try:
             moment = datetime.datetime.fromisoformat(value)
-        except ValueError as error:
+            utc = moment.astimezone(datetime.UTC)
+        except (ValueError, OverflowError) as error:
             raise UserError(f"{self.where}: field {name!r} is no ISO 8601 time: {value!r}") from error
         if moment.tzinfo is None:
             raise UserError(f"{self.where}: field {name!r} has no time zone: {value!r}")
-        return moment.astimezone(datetime.UTC)
+        return utc
 
     def lines(self, name: str) -> tuple[str, ...]:
         """A list of texts, empty where the record has none; white space within becomes single spaces."""

@@ -17,16 +17,19 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from generation.canonical import canonical_sha256
+from generation.files import write_json
+from training.census import part_counts, tags_of_parts
 from training.config import to_mapping
 from training.errors import UserError
 from training.folder import MANIFEST, read_manifest
 from training.intake import Images, take_in
+from training.parts import Part
 from training.prepare_config import PrepareConfig
 from training.prepare_part import MEANINGS, write_part
 from training.prune import load_scorer
-from training.scan import Job, rank_all, scan_part
-from training.sources import PLAN, Part, parquet, parts_of
-from training.vocabulary import read_vocabulary
+from training.scan import Job, rank_all, scan_part, vocabulary_of
+from training.sources import PLAN, parquet, parts_of
+from training.vocabulary import FILE, Vocabulary, read_vocabulary, write_vocabulary
 
 SCHEMA = 1
 CARRIED = ("styles", "synthetic_fields", "note")  # what a source's own manifest says and a prepared set says, too
@@ -74,10 +77,12 @@ def prepare(plan: Preparation, *, command: str, workers: int = 1) -> dict[str, A
         posts = sum(_each(scan_part, jobs, workers, "reading posts"))
         if not posts:
             raise UserError(f"{plan.source} has no usable post; the first problem: {_first_problem(jobs)}")
-        _write_json(plan.out / MEANINGS, rank_all(jobs, plan.config))
+        write_json(plan.out / MEANINGS, rank_all(jobs, plan.config))
         _each(partial(write_part, records=plan.records), jobs, workers, "writing parts")
-        values = _manifest(plan, jobs, settings, command)
-        _write_json(manifest, values)
+        known = vocabulary_of(plan.config.vocabulary) or Vocabulary()
+        write_vocabulary(plan.out / FILE, tags_of_parts(plan.out, known))
+        values = _manifest(plan, len(jobs), settings, command)
+        write_json(manifest, values)
         shutil.rmtree(plan.out / "scan", ignore_errors=True)
     except OSError as error:
         raise UserError(f"cannot write {plan.out}: {error}; free some space and run the same command again") from error
@@ -100,7 +105,7 @@ def _claim(plan: Preparation, settings: dict[str, Any]) -> None:
         raise UserError(f"{plan.out} exists and is not a prepared data set: choose another --out")
     _check_tools(plan)
     plan.out.mkdir(parents=True, exist_ok=True)
-    _write_json(path, settings)
+    write_json(path, settings)
 
 
 def _check_tools(plan: Preparation) -> None:
@@ -141,12 +146,11 @@ def _first_problem(jobs: Sequence[Job]) -> str:
     return next(found, "it is empty")
 
 
-def _manifest(plan: Preparation, jobs: Sequence[Job], settings: dict[str, Any], command: str) -> dict[str, Any]:
+def _manifest(plan: Preparation, parts: int, settings: dict[str, Any], command: str) -> dict[str, Any]:
     """Settings, counts and hashes; and what the source's own manifest says of licence and synthetic fields."""
     posts, removed = 0, 0
     hashes = {name: hashlib.sha256() for name in ("posts_sha256", "images_sha256")}
-    for job in jobs:
-        counts = json.loads((plan.out / "parts" / f"{job.number:05d}" / "counts.json").read_text("utf-8"))
+    for counts in part_counts(plan.out):
         posts += counts["after"]["posts"]
         removed += sum(counts["reasons"].values())
         for name, digest in hashes.items():
@@ -162,16 +166,10 @@ def _manifest(plan: Preparation, jobs: Sequence[Job], settings: dict[str, Any], 
         "settings_sha256": canonical_sha256(settings),
         "posts": posts,
         "removed": removed,
-        "parts": len(jobs),
+        "parts": parts,
         **{name: digest.hexdigest() for name, digest in hashes.items()},
         "seed": plan.config.seed,
         "styles": [],
         **{name: found[name] for name in CARRIED if name in found},
         "command": command,
     }
-
-
-def _write_json(path: Path, value: Any) -> None:
-    partial_path = path.with_name(f"{path.name}.partial")
-    partial_path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    os.replace(partial_path, path)

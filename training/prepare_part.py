@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +13,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from generation.files import whole
 from training.census import Census
 from training.intake import take_in
 from training.posts import Post, to_record
@@ -39,22 +38,23 @@ def write_part(job: Job, records: str) -> int:
     """
     folder = job.out / "parts" / f"{job.number:05d}"
     if not folder.exists():
-        partial = folder.with_suffix(".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        texts = {name: partial / f"{name}.jsonl" for name in ("removed", "problems")}
-        with (
-            texts["removed"].open("w", encoding="utf-8") as removed,
-            texts["problems"].open("w", encoding="utf-8") as told,
-        ):
-            work = PartWork(job, partial, removed, told)
-            posts_file = partial / f"posts.{records}"
-            _write_records(posts_file, work.posts())
-        counts = work.counts() | {"posts_sha256": _sha256(posts_file), "images_sha256": work.image_hash.hexdigest()}
-        (partial / "counts.json").write_text(json.dumps(counts, ensure_ascii=False), "utf-8")
-        os.replace(partial, folder)
+        with whole(folder) as partial:
+            partial.mkdir(parents=True)
+            _write_into(partial, job, records)
     given: int = json.loads((folder / "counts.json").read_text("utf-8"))["before"]["posts"]
     return given
+
+
+def _write_into(folder: Path, job: Job, records: str) -> None:
+    posts_file = folder / f"posts.{records}"
+    with (
+        (folder / "removed.jsonl").open("w", encoding="utf-8") as removed,
+        (folder / "problems.jsonl").open("w", encoding="utf-8") as told,
+    ):
+        work = PartWork(job, folder, removed, told)
+        _write_records(posts_file, work.posts())
+    counts = work.counts() | {"posts_sha256": _sha256(posts_file), "images_sha256": work.image_hash.hexdigest()}
+    (folder / "counts.json").write_text(json.dumps(counts, ensure_ascii=False), "utf-8")
 
 
 def _write_records(file: Path, posts: Iterator[Post]) -> None:

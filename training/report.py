@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,22 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from training.buckets import BucketConfig, assign
 from training.caption_config import CaptionConfig
 from training.captions import Trace, caption
-from training.census import Census
+from training.census import Census, part_counts
 from training.config import from_mapping
 from training.errors import UserError
 from training.expectation import expected_kept
-from training.folder import read_manifest
+from training.folder import read_manifest, with_vocabulary
 from training.posts import Post, parse_post
 from training.prepare_config import PrepareConfig
 from training.prepare_part import MEANINGS
-from training.sources import parts_of, reported
+from training.sources import each_post, parts_of, reported
 from training.stages import TEXT_ONLY, UNCONDITIONAL
-from training.vocabulary import Vocabulary, read_vocabulary
+from training.token_counts import TokenCounter
+from training.vocabulary import FILE, Vocabulary, read_vocabulary
 
 SAMPLED_PARTS, SAMPLED_POSTS, EPOCHS = 20, 2_000, 4
 NAMED = 1_000  # removed posts, problems and left-out pictures that are listed one by one
@@ -38,12 +37,12 @@ LOST_EDGES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 1.0)
 
 @dataclass(frozen=True)
 class Asked:
-    """What the report is about: a prepared set, the captions it will be trained with, and their tokenizer."""
+    """What the report is about: a prepared set, the captions it will be trained with, and who counts their tokens."""
 
     folder: Path
     captions: CaptionConfig
     captions_name: str
-    tokenizer: Path
+    counter: TokenCounter
     seed: int = 0
 
 
@@ -51,7 +50,7 @@ def gather(asked: Asked) -> dict[str, Any]:
     """The whole report as plain JSON values.
 
     Raises:
-        UserError: the folder is no whole prepared set, or the tokenizer cannot be read.
+        UserError: the folder is no whole prepared set.
     """
     manifest = read_manifest(asked.folder)
     if "prepare" not in manifest:
@@ -61,7 +60,7 @@ def gather(asked: Asked) -> dict[str, Any]:
     config = from_mapping(PrepareConfig, manifest["prepare"], f"{asked.folder}/dataset.json")
     counts = _counts(asked.folder)
     before, after = counts["before"], counts["after"]
-    vocabulary = read_vocabulary(Path(config.vocabulary), reported) if config.vocabulary else None
+    vocabulary = read_vocabulary(asked.folder / FILE, reported)
     return {
         "set": str(asked.folder.resolve()),
         "manifest": {name: manifest[name] for name in ("source", "posts", "removed", "parts", "command", "prepare")},
@@ -93,8 +92,7 @@ def _counts(folder: Path) -> dict[str, Any]:
         "ambiguous": {},
         "resized": 0,
     }
-    for file in sorted(folder.glob("parts/*/counts.json")):
-        part = json.loads(file.read_text("utf-8"))
+    for part in part_counts(folder):
         for name in ("before", "after"):
             total[name].merge(part[name])
         for name in ("reasons", "repairs"):
@@ -146,11 +144,11 @@ def _top_tags(before: Census, after: Census) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _never_seen(before: Census, after: Census, vocabulary: Vocabulary | None) -> dict[str, Any]:
+def _never_seen(before: Census, after: Census, vocabulary: Vocabulary) -> dict[str, Any]:
     """Tags that no post of the set has: lost on the way, or of the vocabulary and in no post at all."""
     old, new = before.tags(), after.tags()
     lost = sorted((tag for tag in old if not new[tag]), key=lambda tag: (-old[tag], tag))
-    absent = sorted(set(vocabulary.categories) - set(old)) if vocabulary else []
+    absent = sorted(set(vocabulary.categories) - set(old))
     return {"lost": len(lost), "lost_tags": lost[:NAMED], "absent": len(absent), "absent_tags": absent[:NAMED]}
 
 
@@ -202,14 +200,10 @@ def _left_out(folder: Path, sizes: Counter[str], config: BucketConfig) -> dict[s
     for buckets in config.sets:
         free &= assign(widths, heights, buckets).bucket < 0
     without = {f"{width}x{height}" for width, height in zip(widths[free], heights[free], strict=True)}
-    posts = (post for post in _posts(folder) if f"{post.image_width}x{post.image_height}" in without) if without else ()
-    named = [{"post": post.id, "file": post.file_path, "size": f"{post.image_width}x{post.image_height}"}
-             for post in islice(posts, NAMED)]  # fmt: skip
+    rows = ({"post": post.id, "file": post.file_path, "size": f"{post.image_width}x{post.image_height}"}
+            for post in (each_post(folder) if without else ()))  # fmt: skip
+    named = list(islice((row for row in rows if row["size"] in without), NAMED))
     return {"pictures": int(counts[free].sum()), "named": named}
-
-
-def _posts(folder: Path) -> Iterator[Post]:
-    return (parse_post(record, where, reported) for part in parts_of(folder) for where, record in part.records())
 
 
 def sample_posts(folder: Path) -> list[Post]:
@@ -227,15 +221,15 @@ def sample_posts(folder: Path) -> list[Post]:
 def _captions(asked: Asked) -> dict[str, Any]:
     """Captions of a sample over a few epochs: tags kept against arithmetic, tokens against what is read."""
     posts = sample_posts(asked.folder)
-    tokenizer, limit = load_tokenizer(asked.tokenizer)
+    config, counter = with_vocabulary(asked.captions, asked.folder), asked.counter
     tokens: list[int] = []
     kept: dict[int, list[tuple[int, float]]] = {}
     stages: Counter[str] = Counter()
-    for made in (caption(post, asked.captions, asked.seed, epoch) for post in posts for epoch in range(EPOCHS)):
-        tokens.append(len(tokenizer.encode(made.text, add_special_tokens=False).ids))
+    for made in (caption(post, config, asked.seed, epoch) for post in posts for epoch in range(EPOCHS)):
+        tokens.append(counter.count(made.text))
         stages[made.trace.stage] += 1
         if made.trace.stage not in {UNCONDITIONAL, TEXT_ONLY}:
-            pair = len(made.trace.places), _expected(made.trace, asked.captions)
+            pair = len(made.trace.places), _expected(made.trace, config)
             kept.setdefault(len(made.trace.tags), []).append(pair)
     rows = [
         {"tags": count, "captions": len(pairs), "kept": float(np.mean([pair[0] for pair in pairs])),
@@ -243,14 +237,15 @@ def _captions(asked: Asked) -> dict[str, Any]:
         for count, pairs in sorted(kept.items())
     ]  # fmt: skip
     pairs = [pair for found in kept.values() for pair in found] or [(0, 0.0)]
-    cut = sum(1 for count in tokens if count > limit)
+    cut = sum(1 for count in tokens if count > counter.reads)
     return {
         "config": asked.captions_name,
         "posts": len(posts),
         "captions": len(tokens),
         "epochs": EPOCHS,
-        "tokenizer": os.path.relpath(asked.tokenizer),
-        "limit": limit,
+        "tokenizer": counter.name,
+        "exact": counter.exact,
+        "limit": counter.reads,
         "truncated": cut,
         "truncated_share": cut / max(1, len(tokens)),
         "tokens": np.bincount(tokens).tolist() if tokens else [],
@@ -258,9 +253,7 @@ def _captions(asked: Asked) -> dict[str, Any]:
         "kept": rows,
         "mean_kept": float(np.mean([pair[0] for pair in pairs])),
         "mean_expected": float(np.mean([pair[1] for pair in pairs])),
-        "examples": [
-            {"post": post.id, "caption": caption(post, asked.captions, asked.seed, 0).text} for post in posts[:8]
-        ],
+        "examples": [{"post": post.id, "caption": caption(post, config, asked.seed, 0).text} for post in posts[:8]],
     }
 
 
@@ -270,19 +263,3 @@ def _expected(trace: Trace, config: CaptionConfig) -> float:
 
 
 _mean_kept = lru_cache(4096)(expected_kept)
-
-
-def load_tokenizer(folder: Path) -> tuple[Tokenizer, int]:
-    """A checkpoint's tokenizer and how many tokens of a caption it reads: 75 of CLIP's 77 positions.
-
-    Raises:
-        UserError: there is none.
-    """
-    try:
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        positions = int(json.loads((folder / "tokenizer_config.json").read_text("utf-8"))["model_max_length"])
-    except Exception as error:  # the library raises plain Exceptions for a missing or broken file
-        raise UserError(
-            f"{folder} holds no tokenizer ({error}): name the folder `tokenizer` of a checkpoint"
-        ) from error
-    return tokenizer, positions - 2

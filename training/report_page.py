@@ -84,7 +84,7 @@ def _headline(values: dict[str, Any]) -> str:
         (number(manifest["removed"]), f"left out, {percent(manifest['removed'] / max(1, given))} of {number(given)}"),
         (number(values["resized"]), "pictures made smaller"),
         (number(values["left_out_of_buckets"]["pictures"]), "pictures that fit no bucket"),
-        (percent(captions["truncated_share"]), f"captions beyond {captions['limit']} tokens"),
+        (percent(captions["truncated_share"]), f"captions beyond {captions['limit']} {_counted(captions)}"),
         (f"{captions['mean_kept']:.1f}", f"tags a caption, {captions['mean_expected']:.1f} expected"),
     ]
     cells = "".join(f"<li><b>{escape(value)}</b><span>{escape(name)}</span></li>" for value, name in facts)
@@ -197,7 +197,7 @@ def _captions(values: dict[str, Any]) -> str:
     examples = _table(("post", "caption"), ((row["post"], row["caption"] or "(empty)") for row in found["examples"]))
     intro = (
         f"{number(found['captions'])} captions of {number(found['posts'])} posts with the settings {found['config']}, "
-        f"{found['epochs']} epochs. Tokens by {found['tokenizer']}."
+        f"{found['epochs']} epochs. {_counting(found)}"
     )
     empty = found["tokens"][0] if found["tokens"] else 0
     stages = [(name, float(count)) for name, count in found["stages"].items()]
@@ -206,13 +206,27 @@ def _captions(values: dict[str, Any]) -> str:
         intro,
         _figures(
             _figure(
-                f"tokens of a caption; {number(empty)} are empty",
-                histogram(found["tokens"], found["limit"], "tokens of a caption"),
+                f"{_counted(found)} of a caption; {number(empty)} are empty",
+                histogram(found["tokens"], found["limit"], f"{_counted(found)} of a caption"),
             ),
             _figure("tags kept: discs measured, line expected", kept_curve(curve, "tags kept by tags of the post")),
             _figure("what decided a caption's tags", single_bars(stages, "captions by stage", "after")),
         ),
         _folded("Examples of epoch 0", examples),
+    )
+
+
+def _counted(captions: dict[str, Any]) -> str:
+    return "tokens" if captions["exact"] else "words"
+
+
+def _counting(captions: dict[str, Any]) -> str:
+    """Who counts, and what the number is worth."""
+    if captions["exact"]:
+        return f"Tokens by {captions['tokenizer']}, begin and end aside."
+    return (
+        f"Words, digits and signs are counted: a caption has at least as many tokens, and SDXL reads "
+        f"{captions['limit']}. A checkpoint's tokenizer counts exactly: --tokenizer CHECKPOINT/tokenizer."
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from generation.canonical import canonical_sha256
 from generation.checkpoint import CheckpointError
+from generation.files import write_json
 from generation.loading import Parts, load_parts
 from training.checkpoint import (
     check_space,
@@ -21,13 +22,12 @@ from training.checkpoint import (
     point_latest,
     save_state,
     write_checkpoint,
-    write_json,
 )
 from training.config import Preset, to_mapping
 from training.data import Batch, batch_of, choose_posts, load_pool, shares_of
 from training.engine import LossNotFinite, StepResult, Trainer
 from training.errors import UserError
-from training.folder import read_manifest
+from training.folder import read_manifest, with_vocabulary
 from training.hooks import ArenaHook, Progress
 
 REPORT_SECONDS = 5.0
@@ -109,7 +109,8 @@ class Run:
         if shares[1]:
             wanted.append(choose_posts(plan.data, "general")[: shares[1] * self.config.steps])
         pools = [load_pool(parts.vae, parts.latent_mean, parts.latent_std, plan.data, posts) for posts in wanted]
-        return partial(batch_of, pools, shares[: len(pools)], plan.preset.caption, self.config.seed)
+        captions = with_vocabulary(plan.preset.caption, plan.data)
+        return partial(batch_of, pools, shares[: len(pools)], captions, self.config.seed)
 
     def train(self) -> Path:
         """All epochs that are left; returns the last checkpoint's folder.

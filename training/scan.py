@@ -7,7 +7,6 @@ tell which ids and files came before.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,13 +14,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from generation.files import whole
 from generation.tags import QUALITIES
 from training.errors import UserError
 from training.intake import Images, take_in
+from training.parts import Part
 from training.posts import CATEGORIES, Post
 from training.prepare_config import PrepareConfig
 from training.quality import UNRANKED, QualityConfig, can_be_ranked, rank_posts
-from training.sources import Part
 from training.vocabulary import Vocabulary, meanings, read_vocabulary
 
 SAME_ID, SAME_FILE = 254, 253
@@ -90,10 +90,8 @@ def _save(path: Path, rows: list[tuple[int, int, int, int, int]], categories: di
     columns = list(zip(*rows, strict=True)) or [()] * len(_COLUMNS)
     arrays = {name: np.array(values, kind) for (name, kind), values in zip(_COLUMNS, columns, strict=True)}
     path.with_suffix(".json").write_text(json.dumps(categories, ensure_ascii=False), "utf-8")
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
+    with whole(path) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes any name for allow_pickle
-    os.replace(partial, path)
 
 
 def rank_all(jobs: list[Job], config: PrepareConfig) -> dict[str, list[str]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,17 +17,19 @@ from typing import Any
 
 from generation.canonical import canonical_sha256
 from generation.checkpoint import CheckpointInfo
+from generation.files import whole, write_bytes, write_json
 from generation.imageio import archive_png, read_archive
 from generation.recipe import ImageRequest
 from generation.tags import person_rank
 from training.captions import prompt_text
-from training.census import Census
+from training.census import Census, tags_of_parts
 from training.errors import UserError
 from training.folder import MANIFEST, read_manifest
 from training.posts import Post, to_record
 from training.rng import Draws
 from training.shards import ShardWriter
-from training.sources import read_posts
+from training.sources import read_posts, reported
+from training.vocabulary import FILE, read_vocabulary, write_vocabulary
 
 PROVENANCE = "synthetic.json"
 MOST_TAGS = 24  # general tags of a prompt; a prompt holds a thousand characters
@@ -117,11 +118,14 @@ def add_synthetic(folder: Path, repair: Repair, info: CheckpointInfo, render: Re
     manifest = read_manifest(folder)
     if "prepare" not in manifest:
         raise UserError(f"{folder} is not prepared: run `python -m training prepare {folder} --out DIR` first")
-    settings = {"repair": asdict(repair), "checkpoint": info.sha256, "recipe": info.recipe.to_dict()}
-    identity = canonical_sha256(json.loads(json.dumps(settings)))
-    done = next((one for one in manifest.get("synthetic", []) if one["identity"] == identity), None)
+    values = {"repair": asdict(repair), "checkpoint": info.sha256, "recipe": info.recipe.to_dict()}
+    settings = json.loads(json.dumps(values))  # as it is read back
+    identity = canonical_sha256(settings)
+    done = next((one for one in _entries(folder) if one["identity"] == identity), None)
     if done is not None:
-        return dict(done)
+        if done not in manifest.get("synthetic", []):  # killed between the part and the manifest
+            _extend(folder, manifest, done)
+        return done
     posts = read_posts(folder)
     wanted = planned(posts, repair)
     having = sum(1 for post in posts if set(repair.tags) <= set(post.tags))
@@ -148,16 +152,27 @@ def add_synthetic(folder: Path, repair: Repair, info: CheckpointInfo, render: Re
     return entry
 
 
+def _entries(folder: Path) -> Iterator[dict[str, Any]]:
+    """What the synthetic parts of the set say of themselves."""
+    return (json.loads(file.read_text("utf-8")) for file in sorted(folder.glob(f"parts/*/{PROVENANCE}")))
+
+
 def _write_part(part: Path, images: Path, wanted: Sequence[Post], render: Render, entry: Mapping[str, Any]) -> None:
     images.mkdir(exist_ok=True)
     missing = [post for post in wanted if not (images / f"{post.id}.png").exists()]
     requests = [ImageRequest(prompt_text(post), post.id) for post in missing]
     for post, (image, manifest) in zip(missing, render(requests), strict=True):
-        _write(images / f"{post.id}.png", archive_png(image, manifest))
-    partial = part.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    shards, census, pictures = ShardWriter(partial, f"parts/{part.name}", 2**30), Census(), hashlib.sha256()
+        write_bytes(images / f"{post.id}.png", archive_png(image, manifest))
+    with whole(part) as partial:
+        partial.mkdir()
+        _fill(partial, part.name, images, wanted)
+        write_json(partial / PROVENANCE, entry)
+    shutil.rmtree(images)
+
+
+def _fill(folder: Path, name: str, images: Path, wanted: Sequence[Post]) -> None:
+    """The files that every part of a prepared set has."""
+    shards, census, pictures = ShardWriter(folder, f"parts/{name}", 2**30), Census(), hashlib.sha256()
     lines = []
     for post in wanted:
         data = (images / f"{post.id}.png").read_bytes()
@@ -169,17 +184,14 @@ def _write_part(part: Path, images: Path, wanted: Sequence[Post], render: Render
         lines.append(json.dumps(to_record(placed), ensure_ascii=False) + "\n")
     shards.close()
     text = "".join(lines).encode()
-    (partial / "posts.jsonl").write_bytes(text)
-    for name in ("removed", "problems"):
-        (partial / f"{name}.jsonl").touch()
+    (folder / "posts.jsonl").write_bytes(text)
+    for empty in ("removed", "problems"):
+        (folder / f"{empty}.jsonl").touch()
     counts = {
         "before": Census().to_mapping(), "after": census.to_mapping(), "reasons": {}, "repairs": {}, "ambiguous": {},
         "resized": 0, "posts_sha256": hashlib.sha256(text).hexdigest(), "images_sha256": pictures.hexdigest(),
     }  # fmt: skip
-    (partial / "counts.json").write_text(json.dumps(counts, ensure_ascii=False), "utf-8")
-    (partial / PROVENANCE).write_text(json.dumps(entry, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    os.replace(partial, part)
-    shutil.rmtree(images)
+    (folder / "counts.json").write_text(json.dumps(counts, ensure_ascii=False), "utf-8")
 
 
 def _extend(folder: Path, manifest: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
@@ -196,10 +208,5 @@ def _extend(folder: Path, manifest: Mapping[str, Any], entry: Mapping[str, Any])
         "parts": manifest["parts"] + 1,
         "synthetic": [*manifest.get("synthetic", []), dict(entry)],
     }
-    _write(folder / MANIFEST, (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
-
-
-def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(data)
-    os.replace(partial, path)
+    write_vocabulary(folder / FILE, tags_of_parts(folder, read_vocabulary(folder / FILE, reported)))
+    write_json(folder / MANIFEST, values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL
 
+from generation.files import whole
 from training.config import Architecture, VaeConfig
 from training.ema import Ema
 from training.images import to_float
@@ -102,10 +102,9 @@ def _measured(vae: AutoencoderKL, ema: Ema, images: torch.Tensor) -> float:
 
 
 def _save(path: Path, vae: AutoencoderKL, optimizer: torch.optim.Optimizer, ema: Ema, step: int) -> None:
-    partial = path.with_suffix(".partial")
     state = {"step": step, "vae": vae.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema.state()}
-    torch.save(state, partial)
-    os.replace(partial, path)
+    with whole(path) as partial:
+        torch.save(state, partial)
 
 
 def _resume(path: Path, vae: AutoencoderKL, optimizer: torch.optim.Optimizer, ema: Ema) -> int:

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from generation.files import whole
 from training.errors import UserError
 from training.posts import CATEGORIES
 
 CATEGORY_CODES = {"0": "general", "1": "artist", "3": "copyright", "4": "character", "5": "meta"}
 COLUMNS = ("name", "category", "count")
+FILE = "vocabulary.csv"  # of a prepared set
 _REGISTER_LIKE = re.compile("[a-z0-9]{4,8}")
 _COSPLAY = "_(cosplay)"  # a general tag that names a character's clothes: the same meaning, not another
 _QUALIFIER = re.compile(r"_\([^()]*\)$")
@@ -41,9 +43,17 @@ class Vocabulary:
             found[self.categories.get(tag, "general")].append(tag)
         return {category: tuple(dict.fromkeys(members)) for category, members in found.items()}
 
-    def register_like(self) -> frozenset[str]:
-        """The tags that a random register token could spell (`training.stages.register_tokens`)."""
-        return frozenset(tag for tag in self.categories if _REGISTER_LIKE.fullmatch(tag))
+    def add(self, category: str, counts: Mapping[str, int]) -> None:
+        """Take in tags of one category with how many further posts have them; a tag keeps its first category."""
+        for tag, count in counts.items():
+            self.categories.setdefault(tag, category)
+            self.counts[tag] = self.counts.get(tag, 0) + count
+
+    def add_unused(self, other: Vocabulary) -> None:
+        """Take in what ``other`` knows beside these tags, as tags of no post, and its other names."""
+        for tag, category in other.categories.items():
+            self.add(category, {tag: 0})
+        self.aliases |= other.aliases
 
 
 def read_vocabulary(path: Path, report: Callable[[str], None]) -> Vocabulary:
@@ -69,6 +79,23 @@ def read_vocabulary(path: Path, report: Callable[[str], None]) -> Vocabulary:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"the vocabulary {path} cannot be read: {error}") from error
     return vocabulary
+
+
+def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
+    """Write what `read_vocabulary` reads, the most used tags first."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for alias, tag in vocabulary.aliases.items():
+        names[tag].append(alias)
+    with whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow((*COLUMNS, "aliases"))
+        for tag, count in sorted(vocabulary.counts.items(), key=lambda item: (-item[1], item[0])):
+            rows.writerow((tag, vocabulary.categories[tag], count, ",".join(names[tag])))
+
+
+def register_like(tags: Iterable[str]) -> frozenset[str]:
+    """Those of the tags that a random register token could spell (`training.stages.register_tokens`)."""
+    return frozenset(filter(_REGISTER_LIKE.fullmatch, tags))
 
 
 def _add(vocabulary: Vocabulary, row: Mapping[str, str | None]) -> str:

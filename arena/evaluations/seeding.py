@@ -13,7 +13,7 @@ from django.utils.translation import gettext_noop
 from arena.evaluations.prompts import FFA, FIXED, FREE, SEEDS
 from arena.gallery.models import Character, Prompt, PromptSet
 from arena.polls.models import Poll
-from generation.tags import prompt, spaced
+from generation.tags import prompt, respelled, spaced
 
 # With two templates and two seeds, twelve characters make 48 images a checkpoint.
 FIXED_CHARACTERS = 12
@@ -50,7 +50,7 @@ def seed(dataset: Path | None) -> int:
 def _open(kind: Poll.Kind, slug: str, title: str, question: str, texts: Iterable[str]) -> PromptSet:
     prompts, _ = PromptSet.objects.get_or_create(slug=slug, defaults={"title": title, "seeds": list(SEEDS)})
     for text in texts:
-        Prompt.objects.get_or_create(prompt_set=prompts, text=text)
+        Prompt.objects.get_or_create(prompt_set=prompts, text=respelled(text))
     Poll.objects.get_or_create(kind=kind, defaults={"question": question, "prompt_set": prompts})
     return prompts
 

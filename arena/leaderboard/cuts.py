@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from arena.gallery.models import Character, Contestant, Prompt
 from arena.polls.models import Poll
-from arena.votes.hygiene import RATING_WORDS
 from generation.content import found_in
+from generation.tags import RATING_WORDS
 
 SHOWN = 20
 

@@ -11,34 +11,25 @@ from django.utils.translation import gettext
 from arena.polls.models import Poll
 from arena.votes.refusals import NoPromptsHere, PromptRefused
 from generation.content import found_in
+from generation.tags import RATING_WORDS, respelled
 
 MAX_CHARACTERS = 300
-# Words that ask for a content rating; a poll takes those of its own rating and below.
-RATING_WORDS = {
-    Poll.ContentRating.SENSITIVE: ("ecchi", "panties", "sensitive", "underwear"),
-    Poll.ContentRating.QUESTIONABLE: (
-        "areola", "naked", "nipples", "nsfw", "nude", "nudity", "questionable", "sexual", "topless",
-    ),
-    Poll.ContentRating.EXPLICIT: (
-        "anal", "cum", "explicit", "fellatio", "genitals", "hentai", "masturbation", "penis", "porn", "pussy", "sex",
-        "vagina", "xxx",
-    ),
-}  # fmt: skip
 
 logger = logging.getLogger(__name__)
 
 
 def clean(text: str, poll: Poll) -> str:
-    """The prompt in Unicode's compatible form with single spaces. Raises PromptRefused naming what is wrong.
+    """The prompt in Unicode's compatible form, spelled as captions are. Raises PromptRefused naming what is wrong.
 
     Raises NoPromptsHere while the list of banned tags cannot be read.
     """
     text = normalised(text)
-    if not text:
-        raise PromptRefused(gettext("The prompt is empty."))
     if len(text) > MAX_CHARACTERS:
         numbers = {"length": f"{len(text):,}", "most": MAX_CHARACTERS}
         raise PromptRefused(gettext("The prompt has %(length)s characters; at most %(most)d fit.") % numbers)
+    text = respelled(text)
+    if not text:
+        raise PromptRefused(gettext("The prompt is empty."))
     if any(unicodedata.category(character)[0] == "C" for character in text):
         raise PromptRefused(gettext("The prompt holds characters that are not text."))
     banned = found_in(text, [*banned_everywhere(), *poll.banned_tags.split(",")])

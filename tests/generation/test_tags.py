@@ -2,7 +2,19 @@
 
 import pytest
 
-from generation.tags import GROUPS, in_schema_order, is_kept_meta, person_rank, prompt, spaced, split_persons, year_word
+from generation.recipe import CONTENT_RATINGS
+from generation.tags import (
+    GROUPS,
+    RATING_WORDS,
+    in_schema_order,
+    is_kept_meta,
+    person_rank,
+    prompt,
+    respelled,
+    spaced,
+    split_persons,
+    year_word,
+)
 
 
 def test_groups_come_in_the_papers_order():
@@ -53,3 +65,26 @@ def test_table_4_for_every_year(years, word):
 
 def test_emoticons_keep_their_underscores():
     assert [spaced(tag) for tag in ("long_hair", "^_^", "o_o", ":d")] == ["long hair", "^_^", "o_o", ":d"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("1girl,long_hair ,  ^_^,smile", "1girl, long hair, ^_^, smile"),
+        ("hatsune_miku_(vocaloid), solo,", "hatsune miku (vocaloid), solo"),
+        ("smile, 1girl", "smile, 1girl"),
+        ("(long_hair, blue_eyes:1.2)", "(long hair, blue eyes:1.2)"),
+        ("A girl reads. Rain falls.", "A girl reads. Rain falls."),
+        (" , ,", ""),
+    ],
+)
+def test_a_typed_prompt_is_spelled_as_captions_are(typed, expected):
+    assert respelled(typed) == expected
+    assert respelled(expected) == expected
+
+
+def test_every_rating_above_general_has_words_and_its_own_among_them():
+    assert ["general", *RATING_WORDS] == list(CONTENT_RATINGS)
+    assert all(rating in words for rating, words in RATING_WORDS.items())
+    words = [word for level in RATING_WORDS.values() for word in level]
+    assert len(words) == len(set(words))

@@ -15,10 +15,10 @@ PICTURES = ROOT / "var" / "screenshots"
 POLLS = {"fixed": "ArrowLeft", "duel": "ArrowRight", "ffa": "3"}
 
 
-def train_one_short_epoch(site: Site, dataset: Path) -> None:
+def train_one_short_epoch(site: Site, prepared: Path) -> None:
     site.command(
         "-m", "training", "train", "named-adventurers",
-        "--data", str(dataset), "--base", str(site.home / "base" / "base"), "--out", str(site.home / "runs"),
+        "--data", str(prepared), "--base", str(site.home / "base" / "base"), "--out", str(site.home / "runs"),
         "--arena", site.url, "--epochs", "1", "--steps-per-epoch", "6",
     )  # fmt: skip
 
@@ -85,13 +85,15 @@ def test_the_loop_turns(tmp_path: Path) -> None:
         "--named-per-character",
         "8",
     )
+    prepared = tmp_path / "prepared"
+    site.command("-m", "training", "prepare", str(dataset), "--out", str(prepared), "--config", "demo")
     site.command("-m", "training", "base", "unpack", "--out", str(tmp_path / "base"))
     site.manage("migrate", "--verbosity", "0")
     site.manage("seed_polls", "--dataset", str(dataset))
     with site.serving(), site.worker():
         for folder in sorted(path for path in (tmp_path / "base").iterdir() if path.is_dir()):
             site.manage("register_checkpoint", str(folder))
-        train_one_short_epoch(site, dataset)
+        train_one_short_epoch(site, prepared)
         with browser_page() as page:
             for kind, key in POLLS.items():
                 wait_for(f"a matchup of {kind}", lambda kind=kind: votable(site, page, kind), 180)

@@ -88,6 +88,7 @@ def faulty(tmp_path):
                                "tag_string_artist": "", "tag_string_meta": ""},
         to_record(post(29)) | {"rating": "?"},
         to_record(post(30)),  # its image is of another size
+        to_record(post(32)) | {"tag_string_general": "1girl a,b solo"},
         "{not json\n",
         to_record(post(31)) | {"id": "thirty-one"},
     ]  # fmt: skip
@@ -103,7 +104,8 @@ def faulty(tmp_path):
 def test_every_fault_is_reported_by_post_and_the_run_goes_on(faulty, tmp_path):
     manifest = run(faulty, tmp_path / "out")
     kept = read_posts(tmp_path / "out")
-    assert [one.id for one in kept] == [*range(1, 11), 25, 26, 27, 28, 29, 30]
+    assert [one.id for one in kept] == [*range(1, 11), 25, 26, 27, 28, 29, 30, 32]
+    assert kept[-1].general == ("1girl", "solo")
     removed = {(line["post"], line["reason"]) for line in lines(tmp_path / "out", "removed")}
     assert removed == {
         (20, "small"), (21, "large"), (22, "elongated"), (23, "missing file"), (24, "unreadable"), (3, "duplicate id"),
@@ -115,9 +117,10 @@ def test_every_fault_is_reported_by_post_and_the_run_goes_on(faulty, tmp_path):
     assert "'id' must be int" in details[1]
     problems = [(line["post"], line["problem"]) for line in lines(tmp_path / "out", "problems") if line["kept"]]
     for number, text in [(26, "has the same file"), (27, "created_at"), (27, "score"), (28, "has no tags"),
-                         (29, "'rating' must be one of"), (30, "is 33x31, its record says 32x32")]:  # fmt: skip
+                         (29, "'rating' must be one of"), (30, "is 33x31, its record says 32x32"),
+                         (32, "'tag_string_general' has tags with a comma: 'a,b'")]:  # fmt: skip
         assert any(found == number and text in problem for found, problem in problems), text
-    assert (manifest["posts"], manifest["removed"]) == (16, 8)
+    assert (manifest["posts"], manifest["removed"]) == (17, 8)
     given = len((faulty / "posts.jsonl").read_text().splitlines())
     assert manifest["posts"] + manifest["removed"] == given, "nothing is dropped in silence"
 

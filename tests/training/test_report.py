@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ from training.errors import UserError
 from training.expectation import expected_kept
 from training.posts import to_record
 from training.report import Asked, gather
-from training.report_cli import TOKENIZER
+from training.report_page import page
 from training.stages import TEXT_ONLY, UNCONDITIONAL
+from training.token_counts import WORDS, of_checkpoint
 
+BASE = Path(__file__).parents[2] / "training" / "base" / "shared" / "tokenizer"
 BUCKETS = BucketConfig((BucketSet(0.001, step=8, min_side=16, max_side=64, enlarge=1.2),))
 CONFIG = dataclasses.replace(SMALL, write="records", buckets=BUCKETS)
 
@@ -51,7 +54,7 @@ def prepared(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def values(prepared):
-    return gather(Asked(prepared, CaptionConfig(levels=PAPER_LEVELS), "own", TOKENIZER))
+    return gather(Asked(prepared, CaptionConfig(levels=PAPER_LEVELS), "own", WORDS))
 
 
 def test_counts_and_reasons(values):
@@ -104,9 +107,25 @@ def test_buckets_and_what_fits_none(values):
 def test_captions_agree_with_arithmetic(values):
     found = values["captions"]
     assert found["captions"] == 64 == sum(found["tokens"])
-    assert found["limit"] == 46, "the base's tokenizer has 48 positions"
-    assert found["truncated"] == sum(found["tokens"][47:])
     assert found["mean_kept"] == pytest.approx(found["mean_expected"], abs=1.5)
+
+
+def test_words_are_counted_unless_a_tokenizer_is_named(tmp_path):
+    """Ten and thirty tags of two words; seven more tags of nine words (aoi to average quality, old); and commas."""
+    names = [f"big_{'x' * length}" for length in range(1, 31)]
+    records = [to_record(post(1, general=tuple(names[:10]))), to_record(post(2, general=tuple(names)))]
+    run(write(tmp_path / "source", records, images=False), tmp_path / "out", CONFIG)
+    values = gather(Asked(tmp_path / "out", CaptionConfig(uncond_rate=0), "own", WORDS))
+    found = values["captions"]
+    assert {words: count for words, count in enumerate(found["tokens"]) if count} == {
+        20 + 9 + 16: 4, 60 + 9 + 36: 4,
+    }  # fmt: skip
+    assert (found["limit"], found["exact"], found["truncated_share"]) == (75, False, 0.5)
+    assert "at least as many tokens, and SDXL reads 75" in page(values)
+    values = gather(Asked(tmp_path / "out", CaptionConfig(uncond_rate=0), "own", of_checkpoint(BASE)))
+    assert (values["captions"]["limit"], values["captions"]["exact"]) == (46, True)
+    assert values["captions"]["truncated_share"] == 1, "the demo's base knows none of these words"
+    assert f"Tokens by {BASE}" in page(values)
 
 
 @pytest.mark.parametrize("scope", ["caption", "tag"])
@@ -161,4 +180,4 @@ def test_wrong_arguments_are_named(prepared, capsys, arguments, message):
 
 def test_a_set_that_is_not_prepared_is_refused(small_data):
     with pytest.raises(UserError, match="is not prepared: run"):
-        gather(Asked(small_data, CaptionConfig(), "own", TOKENIZER))
+        gather(Asked(small_data, CaptionConfig(), "own", WORDS))

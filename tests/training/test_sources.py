@@ -150,12 +150,12 @@ def test_what_a_post_lacks_is_reported_and_left_out(change, problem, left):
 @pytest.mark.parametrize("change", [{"id": "7"}, {"image_width": 0}, {"file_path": "../x"}])
 def test_what_a_post_cannot_do_without_makes_it_unusable(tmp_path, change):
     path = tmp_path / "posts.jsonl"
-    path.write_text(
-        json.dumps(to_record(POSTS[0]) | change) + "\n" + "{broken\n" + json.dumps(to_record(POSTS[1])) + "\n"
-    )
+    lines = [json.dumps(to_record(POSTS[0]) | change), "{broken", "[" * 100_000, json.dumps(to_record(POSTS[1]))]
+    path.write_text("\n".join(lines))
     [part] = parts_of(path)
-    first, second, third = take_in(part, None, Images(tmp_path))
-    assert (first.post, second.post) == (None, None)
+    first, second, deep, third = take_in(part, None, Images(tmp_path))
+    assert (first.post, second.post, deep.post) == (None, None, None)
+    assert "too deep" in deep.problems[0]
     assert first.where == f"{path} line 1"
     assert next(iter(change)) in first.problems[-1]
     assert "not JSON" in second.problems[0]
@@ -171,9 +171,21 @@ def test_an_unreadable_shard_is_one_more_problem(tmp_path):
     path.write_bytes(data)
     found = [one for part in parts for one in take_in(part, None, Images(tmp_path))]
     assert any(one.post is None and "cannot be read" in one.problems[0] for one in found)
+    assert found[-1].where == f"{path} row group 0"
     path.write_bytes(b"PAR1 nothing")
     with pytest.raises(UserError, match="no readable Parquet file"):
         parts_of(path)
+
+
+def test_an_unreadable_file_does_not_hide_those_beside_it(tmp_path):
+    as_parquet(tmp_path / "b.parquet")
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 nothing")
+    first, *others = [one for part in parts_of(tmp_path) for one in take_in(part, None, Images(tmp_path))]
+    assert (first.post, first.where) == (None, str(tmp_path / "a.parquet"))
+    assert "no readable Parquet file" in first.problems[0]
+    assert [one.post for one in others] == POSTS
+    with pytest.raises(UserError, match=r"a.parquet is no readable Parquet file"):
+        read_posts(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from generation.checkpoint import read_checkpoint
+from generation.files import write_json
 from generation.imageio import read_archive
 from tests.training.test_captions import POST
 from training.caption_config import TINY
@@ -18,9 +19,10 @@ from training.cli import main
 from training.errors import UserError
 from training.folder import Pictures
 from training.report import Asked, gather
-from training.report_cli import TOKENIZER
 from training.sources import read_posts
 from training.synthetic import Repair, add_synthetic, needed, planned, templates
+from training.token_counts import WORDS
+from training.vocabulary import read_vocabulary
 
 
 @given(st.integers(0, 500), st.integers(0, 500), st.floats(0.01, 0.95))
@@ -107,7 +109,7 @@ def test_real_renders_join_the_set_marked_as_synthetic(prepared, small_base, cap
         assert made["seed"] == post.id
         everything = dataclasses.replace(TINY, tag_dropout=0, uncond_rate=0, shuffle=False)
         assert made["prompt"] == caption(post, everything, 0, 0).text, "the caption says what was asked for"
-    values = gather(Asked(prepared, TINY, "tiny", TOKENIZER))
+    values = gather(Asked(prepared, TINY, "tiny", WORDS))
     assert values["synthetic_posts"] == 3
     assert values["shares"]["persons"]["1boy"]["after"] == boys + 3
     again = (prepared / "dataset.json").read_bytes()
@@ -142,6 +144,28 @@ def test_an_interrupted_run_uses_the_images_it_has(prepared, small_base):
     assert not list(prepared.glob("*.images"))
     with Image.open(io.BytesIO(Pictures(prepared).data(new[0]))) as image:
         assert image.getpixel((0, 0)) == (new[0].id % 256, 0, 0)
+
+
+def test_a_kill_between_part_and_manifest_is_made_good(prepared, small_base):
+    before = json.loads((prepared / "dataset.json").read_text())
+    info, repair = read_checkpoint(small_base), Repair(("1boy",), 0.9, most=2)
+
+    def images(requests):
+        for request in requests:
+            manifest = {"prompt": request.prompt, "seed": request.seed, "recipe": info.recipe.to_dict(),
+                        "checkpoint": {"name": "x", "sha256": info.sha256}}  # fmt: skip
+            yield Image.new("RGB", (64, 64)), manifest
+
+    entry = add_synthetic(prepared, repair, info, images, "command")
+    after = json.loads((prepared / "dataset.json").read_text())
+    tags = (prepared / "vocabulary.csv").read_text()
+    write_json(prepared / "dataset.json", before)
+    assert add_synthetic(prepared, repair, info, images, "command") == entry
+    assert json.loads((prepared / "dataset.json").read_text()) == after
+    assert (prepared / "vocabulary.csv").read_text() == tags
+    assert read_vocabulary(prepared / "vocabulary.csv", print).counts["1boy"] == sum(
+        "1boy" in post.general for post in read_posts(prepared)
+    )
 
 
 @pytest.mark.parametrize(

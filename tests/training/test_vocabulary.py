@@ -8,7 +8,7 @@ import pytest
 from tests.training.test_captions import POST
 from training.errors import UserError
 from training.repair import RepairConfig, RepairRule, is_unfocused, persons, repaired
-from training.vocabulary import Vocabulary, base_word, meanings, read_vocabulary
+from training.vocabulary import Vocabulary, base_word, meanings, read_vocabulary, register_like, write_vocabulary
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "danbooru_tags.csv"
 HEADER = "name,category,count,aliases\n"
@@ -63,6 +63,21 @@ def test_tags_are_sorted_into_categories_and_unknown_ones_told(tmp_path):
     assert unknown == ["thing"]
 
 
+def test_a_vocabulary_is_written_and_read_back(tmp_path):
+    vocabulary = Vocabulary()
+    vocabulary.add("general", {"solo": 2, 'say_"hi"': 1})
+    vocabulary.add("character", {"zoe": 3, "solo": 1})
+    vocabulary.add_unused(Vocabulary({"zoe": "artist", "hat": "meta"}, {"zoe": 9, "hat": 9}, {"z": "zoe", "zo": "zoe"}))
+    write_vocabulary(tmp_path / "tags.csv", vocabulary)
+    assert (tmp_path / "tags.csv").read_text().splitlines() == [
+        "name,category,count,aliases", "solo,general,3,", 'zoe,character,3,"z,zo"', '"say_""hi""",general,1,',
+        "hat,meta,0,",
+    ]  # fmt: skip
+    problems = []
+    assert read_vocabulary(tmp_path / "tags.csv", problems.append) == vocabulary
+    assert problems == []
+
+
 def test_base_words():
     assert [base_word(tag) for tag in ("doctor_(arknights)", "doctor", "a_(b)_(c)", "^_^", "(x)")] == [
         "doctor", "doctor", "a", "^_^", "(x)",
@@ -89,7 +104,9 @@ def test_the_real_list_of_tags():
     assert found["doctor"] == ("doctor", "doctor_(arknights)")
     assert vocabulary.counts["doctor_(arknights)"] > 4 * vocabulary.counts["doctor"], "the name drowns the profession"
     assert 20 < len(found) < 1_500
-    assert all(len(tag) <= 8 and tag.isalnum() for tag in vocabulary.register_like())
+    like = register_like(vocabulary.categories)
+    assert all(len(tag) <= 8 and tag.isalnum() for tag in like)
+    assert {"solo", "smile", "1girl"} <= like
 
 
 DOCTOR = dataclasses.replace(POST, general=("1boy", "coat", "doctor", "mask"), character=("doctor_(arknights)",))

@@ -1,7 +1,6 @@
 """``python -m training ccip``: trains the small encoder and writes it as a sealed model folder."""
 
 import argparse
-import json
 import os
 import shutil
 import time
@@ -16,6 +15,7 @@ import torch
 from PIL import Image
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from generation.files import whole, write_json
 from rating.ccip import CalibrationError, CCIPEncoder, write_manifest
 from rating.ccip.calibration import calibrate
 from rating.ccip.folder import CLUSTERS, MANIFEST, METRICS
@@ -126,14 +126,9 @@ def _train(plan: Plan, identities: Sequence[Identity], state: Path) -> tuple[Fea
             progress.update(task, loss=learner.advance(), completed=learner.step)
             if learner.step % SAVE_STEPS == 0 or learner.step == steps:
                 spent = time.process_time() - started
-                _save({"command": plan.command, "cpu_seconds": spent, **learner.state()}, state)
+                with whole(state) as partial:
+                    torch.save({"command": plan.command, "cpu_seconds": spent, **learner.state()}, partial)
     return learner.net, time.process_time() - started
-
-
-def _save(state: dict[str, Any], path: Path) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
 
 
 def _rendered(what: str, plan: Plan, identities: Sequence[Identity], images: int) -> Cast:
@@ -157,10 +152,10 @@ def _measure(plan: Plan, folder: Path, strangers: Sequence[Identity]) -> dict[st
         calibration = calibrate(encoder, features, who, seed=plan.settings.seed)
     side = np.isin(held.labels, np.arange(0, len(strangers), 2))
     tuned, rest = (differences[np.ix_(rows, rows)] for rows in (side, ~side))
-    _write_json(
+    write_json(
         folder / CLUSTERS, cluster_settings(tuned, held.labels[side].tolist(), rest, held.labels[~side].tolist())
     )
-    _write_json(folder / METRICS, calibration.metrics())
+    write_json(folder / METRICS, calibration.metrics())
     rules = {"colour histogram": histogram_differences, "thumbnail": thumbnail_differences}
     measured = {"encoder": differences} | {name: rule(held.pictures) for name, rule in rules.items()}
     facts: dict[str, Any] = {
@@ -197,8 +192,3 @@ def _seal(folder: Path, plan: Plan, facts: dict[str, Any]) -> None:
         attribution=source["attribution"],
         training=training,
     )
-
-
-def _write_json(path: Path, value: Any) -> None:
-    """One file of the folder."""
-    path.write_text(json.dumps(value, indent=1) + "\n", "utf-8")

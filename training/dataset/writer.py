@@ -1,10 +1,8 @@
-"""Writes a data set's folder: built under ``<out>.partial`` and renamed when whole, so a folder is all or nothing."""
+"""Writes a data set's folder: a folder is all or nothing."""
 
 import hashlib
 import json
 import multiprocessing
-import os
-import shutil
 from collections.abc import Iterator
 from functools import partial
 from importlib.metadata import version
@@ -13,6 +11,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from generation.files import whole, write_json
 from training.dataset.characters import CHARACTERS
 from training.dataset.plan import Plan, image_path, make_post
 from training.dataset.render import SIZE, licence
@@ -64,13 +63,11 @@ def write_dataset(out: Path, plan: Plan, *, command: str, workers: int = 2) -> b
 
 
 def _build(out: Path, plan: Plan, command: str, workers: int) -> None:
-    building = out.with_name(f"{out.name}.partial")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    hashes = _write_posts(building, plan, workers)
-    _write_json(building / "characters.json", characters(plan))
-    _write_json(building / "dataset.json", _manifest(plan, hashes, command))
-    os.replace(building, out)
+    with whole(out) as building:
+        building.mkdir(parents=True)
+        hashes = _write_posts(building, plan, workers)
+        write_json(building / "characters.json", characters(plan))
+        write_json(building / "dataset.json", _manifest(plan, hashes, command))
 
 
 def _posts(plan: Plan, workers: int) -> Iterator[tuple[dict[str, object], bytes]]:
@@ -111,10 +108,6 @@ def _manifest(plan: Plan, hashes: dict[str, str], command: str) -> dict[str, Any
         "synthetic: no person gave them.",
         "command": command,
     }
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _check_existing(out: Path, plan: Plan) -> None:

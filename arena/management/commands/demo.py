@@ -160,11 +160,21 @@ class Demo:
         if self._options["no_train"]:
             return None
         epochs = ("--epochs", str(self._options["epochs"])) if self._options["epochs"] else ()
-        data = ("--data", str(self._home / "dataset"), "--out", str(self._home / "runs" / PRESET))
+        data = ("--data", str(self._prepared(children)), "--out", str(self._home / "runs" / PRESET))
         # One core stays with the renderer and the page: threads that wait for a taken core cost more than they bring.
         threads = ("--threads", str(max(1, (os.cpu_count() or 1) - 1)))
         command = (sys.executable, "-m", "training", "train", PRESET, "--arena", self._url, *threads, *data, *epochs)
         return children.start("train", *command, nice=NICE["train"])
+
+    def _prepared(self, children: Children) -> Path:
+        """The data set as it is trained on, made if it is not there."""
+        out = self._home / "prepared"
+        if not (out / "dataset.json").exists():
+            with self._journal.step("prepared data set"):
+                source = (str(self._home / "dataset"), "--config", "demo", "--workers", "1")
+                command = (sys.executable, "-m", "training", "prepare", *source, "--out", str(out))
+                children.run("prepare", *command, meanwhile=self._tell_votable)
+        return out
 
     def _watch(self, children: Children, training: Child | None) -> None:
         """Tell what happens until Ctrl-C, or until everything is in the polls if that was asked for."""

@@ -58,6 +58,7 @@ def make_old(free: FreePrompt, seconds: float) -> None:
     [
         ("1girl, smile", "1girl, smile"),
         ("  1girl,\n\t smile  ", "1girl, smile"),
+        ("1girl,long_hair,^_^,", "1girl, long hair, ^_^"),
         ("a" * 300, "a" * 300),
         ("女の子、笑顔", "女の子、笑顔"),
         ("<b>bold</b>", "<b>bold</b>"),
@@ -73,6 +74,7 @@ def test_prompts_are_trimmed_and_kept(typed: str, kept: str) -> None:
     [
         ("", "empty"),
         (" \n\t ", "empty"),
+        (" , ,", "empty"),
         ("a" * 301, "301 characters; at most 300"),
         ("a" * 10_000, "10,000 characters"),
         ("1girl\x00", "not text"),

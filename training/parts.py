@@ -1,0 +1,175 @@
+"""Pieces of a source of posts that can be read independently, in any process, one record at a time."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from training.errors import UserError
+
+Record = tuple[str, object]  # where it stands, and what stands there
+SIDECARS = (".json", ".txt", ".caption")
+
+
+class Part(Protocol):
+    """A piece of a source; cheap to send to another process. As text it says where it lies."""
+
+    def records(self) -> Iterator[Record]:
+        """Its records in order. Raises UserError where the piece as a whole cannot be read."""
+
+
+@dataclass(frozen=True)
+class JsonLines:
+    """The lines of ``file`` from byte ``start`` to ``end``; ``line`` is the number of the first."""
+
+    file: Path
+    start: int
+    end: int
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file} from line {self.line} on"
+
+    def records(self) -> Iterator[Record]:
+        """One record a line; blank lines are passed over. A broken line is a record of its error."""
+        with self.file.open("rb") as stream:
+            stream.seek(self.start)
+            number, left = self.line, self.end - self.start
+            while left > 0:
+                line = stream.readline()
+                left -= len(line)
+                if line.strip():
+                    yield f"{self.file} line {number}", _decoded(line)
+                number += 1
+
+
+@dataclass(frozen=True)
+class JsonFile:
+    """A record, a list of them, or the sidecar that waifuc writes beside an image."""
+
+    file: Path
+
+    def __str__(self) -> str:
+        return str(self.file)
+
+    def records(self) -> Iterator[Record]:
+        """The records of the file."""
+        content = _decoded(self.file.read_bytes())
+        for record in content if isinstance(content, list) else [content]:
+            sidecar = isinstance(record, Mapping) and "danbooru" in record
+            yield str(self.file), record["danbooru"] if sidecar else record
+
+
+@dataclass(frozen=True)
+class SqliteRows:
+    """Rows ``first`` to ``last`` (rowid, inclusive) of the table ``posts`` of an SQLite database."""
+
+    file: Path
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{self.file} from row {self.first} on"
+
+    def records(self) -> Iterator[Record]:
+        """One record a row; empty cells are left out, ``texts`` is a JSON list or one text."""
+        connection = sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)
+        try:
+            connection.row_factory = sqlite3.Row
+            query = "SELECT rowid AS _rowid, * FROM posts WHERE rowid BETWEEN ? AND ? ORDER BY rowid"
+            for row in connection.execute(query, (self.first, self.last)):
+                record = filled(dict(row))
+                if isinstance(record.get("texts"), str):
+                    record["texts"] = _texts(record["texts"])
+                yield f"{self.file} row {record.pop('_rowid')}", record
+        except sqlite3.Error as error:
+            raise UserError(f"{self.file} cannot be read: {error}") from error
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True)
+class Sidecars:
+    """Images of a folder, each with its caption in a file of the same name; ``first`` numbers the first of them."""
+
+    folder: Path
+    files: tuple[str, ...]
+    first: int
+
+    def __str__(self) -> str:
+        return f"{self.folder} from {self.files[0]} on"
+
+    def records(self) -> Iterator[Record]:
+        """A record for each image: Danbooru's from a ``.json``, tags from a ``.txt`` or ``.caption``.
+
+        Posts without an id of their own are numbered by their place in the sorted folder.
+        """
+        for number, name in enumerate(self.files, self.first):
+            yield str(self.folder / name), sidecar_record(self.folder, name, number)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file among others that cannot be opened; the work on the others may go on."""
+
+    file: Path
+    problem: str
+
+    def __str__(self) -> str:
+        return str(self.file)
+
+    def records(self) -> Iterator[Record]:
+        """Raises UserError with the problem."""
+        raise UserError(self.problem)
+
+
+def sidecar_record(folder: Path, name: str, number: int) -> object:
+    """The record of one image; an exception where its sidecar is missing or unreadable, to be reported as any other."""
+    image = folder / name
+    found = next((image.with_suffix(kind) for kind in SIDECARS if image.with_suffix(kind).is_file()), None)
+    own = {"id": number, "file_path": name, "file_ext": image.suffix[1:].lower()}
+    if found is None:
+        return UserError(f"{image.name} has no caption beside it ({', '.join(SIDECARS)})")
+    if found.suffix == ".json":
+        content = _decoded(found.read_bytes())
+        record = content.get("danbooru", content) if isinstance(content, Mapping) else content
+        return {**own, **record, "file_path": name} if isinstance(record, Mapping) else record
+    try:
+        text = found.read_text("utf-8").strip()
+    except UnicodeDecodeError as error:
+        return UserError(f"{found.name} is not UTF-8 text at byte {error.start}: save it as UTF-8")
+    return {**own, **_caption_fields(text)}
+
+
+def _caption_fields(text: str) -> dict[str, object]:
+    """The first line as tags between commas; every further line is a natural-language text."""
+    first, *others = [line.strip() for line in text.splitlines() if line.strip()] or [""]
+    if first.endswith("."):
+        return {"tag_string": "", "texts": [first, *others]}
+    return {"tag_string": " ".join("_".join(tag.split()) for tag in first.split(",")), "texts": others}
+
+
+def _decoded(data: bytes) -> Any:
+    """The JSON value, or what is wrong with it as a UserError, so that one bad line does not end a whole part."""
+    try:
+        return json.loads(data.decode())
+    except UnicodeDecodeError as error:
+        return UserError(f"not UTF-8 text at byte {error.start}: save it as UTF-8")
+    except json.JSONDecodeError as error:
+        return UserError(f"not JSON ({error.msg} at column {error.colno})")
+    except RecursionError:
+        return UserError("not JSON that can be read: brackets within brackets, too deep")
+
+
+def filled(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record without its empty cells."""
+    return {name: value for name, value in record.items() if value is not None}
+
+
+def _texts(value: str) -> Sequence[str]:
+    decoded = _decoded(value.encode())
+    return decoded if isinstance(decoded, list) else [value]
