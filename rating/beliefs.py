@@ -102,6 +102,7 @@ def joint(votes: Votes, options: FitOptions) -> Beliefs:
             *(f"{name} {fit.estimate[place]:+.3f} nat" for name, place in fit.terms.items()),
             *(f"{name} left out: {_always(name)}" for name in fit.left_out),
         ),
+        fit=fit,
     )
 
 

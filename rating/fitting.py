@@ -12,6 +12,7 @@ from rating import student
 from rating.acceptability import fit_acceptability
 from rating.errors import StateError
 from rating.graph import VoteState, vote_state
+from rating.joint import JointFit
 from rating.ranks import RankRanges, best_probability, rank_ranges
 from rating.tally import Tally, count
 from rating.votes import BAD, Votes
@@ -63,6 +64,7 @@ class Beliefs:
 
     `nat` is the size of one unit in nat, the log of odds. `dof` are the degrees of freedom behind the covariance, inf
     for a normal law. `columns` holds further numbers (n,) to be shown, by name. `notes` says what else was learned.
+    `fit` is the joint fit where that is the system.
     """
 
     contestants: tuple[str, ...]
@@ -72,6 +74,7 @@ class Beliefs:
     dof: float = np.inf
     columns: Mapping[str, Floats] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    fit: JointFit | None = None
 
 
 @dataclass(frozen=True)

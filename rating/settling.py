@@ -20,6 +20,7 @@ from rating.errors import StateError
 from rating.fitting import Beliefs, Cluster, FitOptions
 from rating.graph import VoteState, vote_state
 from rating.joint import fit_joint
+from rating.onward import Onward
 from rating.ranks import best_probability, ranges_of, separations
 from rating.system import Estimate, RatingSystem, State
 from rating.trueskill import TrueSkillSystem
@@ -30,13 +31,15 @@ LEVEL = 0.95
 # Enough for a quantile within 0.03 of its place, at a fifth of the time that `python -m rating` takes.
 DRAWS = 2000
 SEED = 0
-METHOD = f"settled/2 {LEVEL:g}"
+METHOD = f"settled/3 {LEVEL:g}"
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class JointSystem:
-    """The order-free likelihood as a metric. It keeps no state: its values are settled from all votes at once."""
+    """The order-free likelihood as a metric. It keeps no state: its values are settled from all votes at once, and move
+    onward with those cast since (rating.onward).
+    """
 
     order_check: int = 0
     metric: str = field(default="joint", init=False)
@@ -55,7 +58,7 @@ class JointSystem:
         return state
 
     def standings(self, state: State) -> dict[str, Estimate]:
-        """None without the votes; `settle` has them."""
+        """None: they are settled."""
         return {}
 
 
@@ -66,7 +69,7 @@ class Settled:
 
     `state` and `message` say why there are none. Of all `pairs` of contestants, `decided` are separated. `voters` cast
     the counted votes. `left_out` won, or lost, every comparison with the others: the likelihood alone has no finite
-    value for them.
+    value for them. `onward` says how further votes move the values (rating.onward; empty where folding makes them).
     """
 
     state: str
@@ -77,6 +80,7 @@ class Settled:
     voters: int
     notes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    onward: State = field(default_factory=dict)
 
 
 def settle(system: RatingSystem, state: State, votes: Votes, *, cluster: Cluster = "voter") -> Settled:
@@ -114,7 +118,8 @@ def settle(system: RatingSystem, state: State, votes: Votes, *, cluster: Cluster
         for at in rated
     }
     pairs = len(rated) * (len(rated) - 1) // 2
-    return Settled("ok", "", rows, pairs, int(separated.sum()), voters, found.notes, left_out)
+    onward = Onward.of(found.fit, int(votes.counted.sum())).as_state() if found.fit else {}
+    return Settled("ok", "", rows, pairs, int(separated.sum()), voters, found.notes, left_out, onward)
 
 
 def comparable(votes: Votes, state: VoteState) -> tuple[Votes, tuple[str, ...]]:

@@ -8,7 +8,9 @@ import numpy as np
 
 from arena.leaderboard.log import Portion, ReplayError, Slice, chained_hash, counted_votes, excluded_hash
 from arena.leaderboard.models import RatingRun, Standing
+from rating.beliefs import ELO_PER_NAT
 from rating.errors import RatingError
+from rating.onward import Onward
 from rating.order import milestone, order_sd
 from rating.registry import rating_system
 from rating.settling import METHOD, settle
@@ -143,14 +145,29 @@ def settle_run(run: RatingRun, votes: Votes) -> dict[str, Any]:
     return place | asdict(settle(system, folded(run).system, votes))
 
 
+def carried_on(settled: dict[str, Any], votes: Votes) -> dict[str, Any]:
+    """The settlement with what votes cast since do to its values, where it is it that has them."""
+    if not settled.get("onward") or not len(votes):
+        return settled
+    return settled | {"onward": Onward.from_state(settled["onward"]).with_votes(votes).as_state()}
+
+
+def at_rest(settled: dict[str, Any]) -> dict[str, Any]:
+    """The settlement without what `carried_on` added."""
+    if not settled.get("onward"):
+        return settled
+    return settled | {"onward": Onward.from_state(settled["onward"]).at_rest().as_state()}
+
+
 def standings(run: RatingRun) -> list[Standing]:
     """The rows of a run, out of what it holds alone, best first; without ranks where the votes do not allow any."""
     state = folded(run)
     system, settled = rating_system(run.metric), run.settled.get("rows", {})
     most = 100.0 if run.metric == "winrate" else None
     estimates = system.standings(state.system) if state.comparable else {}
-    if state.comparable and not estimates:
-        estimates = {key: Estimate(row["value"]) for key, row in settled.items()}
+    if state.comparable and run.settled.get("onward"):
+        moves = Onward.from_state(run.settled["onward"]).moves()
+        estimates = {key: Estimate(row["value"] + ELO_PER_NAT * moves[key]) for key, row in settled.items()}
     rows = []
     for key, tally in state.tally().items():
         counts = {"votes": tally.votes, "wins": tally.wins, "losses": tally.losses, "draws": tally.draws}

@@ -154,16 +154,18 @@ def counted_votes(
     chosen: Slice,
     through: int | None = None,
     *,
+    after: int = 0,
     leave_out: Sequence[int] | None = None,
     archived: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> Votes:
-    """All counted votes of the slice, up to number `through`, in the order of the log; names are keys as text.
+    """All counted votes of the slice after number `after`, up to number `through`, in the order of the log; names are
+    keys as text.
 
     `progress` is called with the last number read.
     """
-    excluded = excluded_numbers(chosen) if leave_out is None else leave_out
-    pieces, portion = [], Portion(joined([]), 0, False)
+    excluded = excluded_numbers(chosen, after) if leave_out is None else leave_out
+    pieces, portion = [], Portion(joined([]), after, False)
     while not portion.last and (through is None or portion.through < through):
         portion = read_votes(chosen, portion.through, excluded, archived=archived)
         pieces.append(portion.votes)

@@ -12,7 +12,9 @@ from django.utils import timezone
 
 from arena.leaderboard import archive
 from arena.leaderboard.folding import (
+    at_rest,
     begin,
+    carried_on,
     fold_portion,
     folded,
     is_settled,
@@ -116,13 +118,18 @@ def _advance(system: RatingSystem, chosen: Slice, *, patient: bool) -> tuple[Rat
     moved = portion.through > base.through
     after = fold_portion(system, chosen, base, portion, excluded) if moved else copy(base)
     after.anchors = _anchored(base.anchors, after)
-    settles = portion.last and (patient or after.counted <= SETTLED_AT_ONCE) and not is_settled(after)
-    if settles:
-        after.settled = _settled(after, chosen)
-    if not (moved or replays or settles):
-        return base, True
-    shown, stored = _store(kept or begin(system, chosen), after, now, pending=replays and not portion.last)
-    return shown, stored and portion.last
+    shown, complete = base, True
+    if moved or replays:
+        if not replays:
+            later = portion.votes.take(portion.votes.number > base.settled.get("through", 0))
+            after.settled = carried_on(base.settled, later.counted())
+        elif portion.last:
+            after.settled = _carried(base.settled, chosen, after.through)
+        shown, stored = _store(kept or begin(system, chosen), after, now, pending=replays and not portion.last)
+        complete = stored and portion.last
+    if complete and (patient or shown.counted <= SETTLED_AT_ONCE) and not is_settled(shown):
+        return _settle(shown, chosen), True
+    return shown, complete
 
 
 def _board(system: RatingSystem, chosen: Slice) -> dict[str, str]:
@@ -137,6 +144,7 @@ def _base(system: RatingSystem, chosen: Slice, kept: RatingRun | None, now: Excl
     same = kept.methodology == blank.methodology
     if same and kept.exclusions and Exclusions(*kept.exclusions).unchanged_through(kept.through, now):
         return kept, False
+    blank.settled = at_rest(kept.settled) if same else {}
     excluded = excluded_numbers(chosen)
     if same and kept.excluded == excluded_hash(excluded, kept.through):
         return kept, False
@@ -168,31 +176,54 @@ def _settled(run: RatingRun, chosen: Slice, *, archived: bool = True) -> dict[st
     return settle_run(run, counted_votes(chosen, run.through, archived=archived))
 
 
+def _settle(run: RatingRun, chosen: Slice) -> RatingRun:
+    """Settle a run and store that, whoever folds on meanwhile: votes since then move its values."""
+    settled, shown, stored = _settled(run, chosen), run, False
+    while not stored:
+        now = RatingRun.objects.filter(pk=run.pk, methodology=run.methodology).first()
+        if now is None or is_settled(now):
+            return now or shown
+        now.settled = _carried(settled, chosen, now.through)
+        shown, stored = now, _write(now, settled=now.settled, updated_at=timezone.now())
+    return shown
+
+
+def _carried(settled: dict[str, Any], chosen: Slice, through: int) -> dict[str, Any]:
+    """A settlement at rest, carried on by the votes since."""
+    if not settled.get("onward"):
+        return settled
+    return carried_on(settled, counted_votes(chosen, through, after=settled["through"]))
+
+
 def _store(kept: RatingRun, after: RatingRun, now: Exclusions, *, pending: bool) -> tuple[RatingRun, bool]:
     """Write the run and its standings together; or nothing, if somebody moved the run since it was read.
 
     A pending replay is only kept beside what is shown. Returns what is to be shown, and whether it was written.
     """
+    if pending:
+        return kept, _write(kept, pending=_place(after) | {"anchors": after.anchors})
+    board = {name: getattr(after, name) for name in ("metric", "poll", "population", "cut")}
     with transaction.atomic():
-        board = {name: getattr(after, name) for name in ("metric", "poll", "population", "cut")}
-        blank = {"methodology": kept.methodology, "state": kept.state}
-        row, _ = RatingRun.objects.get_or_create(**board, defaults=blank)
-        if pending:
-            changed = {"pending": _place(after) | {"anchors": after.anchors}}
-        else:
-            changed = _place(after) | {"anchors": after.anchors, "settled": after.settled, "pending": None}
-            changed |= {"exclusions": [now.count, now.last], "updated_at": timezone.now()}
-        place = {"pk": row.pk, "version": kept.version}
-        if not RatingRun.objects.filter(**place).update(version=kept.version + 1, **changed):
-            return kept, False
-        shown = kept if pending else after
-        shown.updated_at = changed.get("updated_at", kept.updated_at)
-        shown.pk, shown.version = row.pk, kept.version + 1
-        if pending:
-            shown.pending = changed["pending"]
-        else:
-            _replace_standings(shown)
-    return shown, True
+        row, _ = RatingRun.objects.get_or_create(
+            **board, defaults={"methodology": kept.methodology, "state": kept.state}
+        )
+        after.pk, after.version = row.pk, kept.version
+        changed = _place(after) | {"anchors": after.anchors, "settled": after.settled, "pending": None}
+        written = _write(after, **changed, exclusions=[now.count, now.last], updated_at=timezone.now())
+    return (after, True) if written else (kept, False)
+
+
+def _write(run: RatingRun, **changed: Any) -> bool:
+    """Write these fields and the standings that they make, if the run still stands where it was read."""
+    with transaction.atomic():
+        place = RatingRun.objects.filter(pk=run.pk, version=run.version)
+        if not place.update(version=run.version + 1, **changed):
+            return False
+        for name, value in changed.items():
+            setattr(run, name, value)
+        run.version += 1
+        _replace_standings(run)
+    return True
 
 
 def _replace_standings(run: RatingRun) -> None:
