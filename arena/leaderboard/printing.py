@@ -74,7 +74,9 @@ def columns(found: Board) -> tuple[list[str], list[list[str]]]:
     """The names of the columns and the cells of each row."""
     digits = DIGITS.get(found.head.metric, 1)
     averaged = any(row.average is not None for row in found.rows)
-    names = ["rank", "contestant", "run", "epoch", "value", *(["average"] if averaged else []), "95 %", "P(best)"]
+    # The value of TrueSkill is three sds below its skill, which lies at the interval's foot or below it.
+    interval = "μ, 95 %" if found.head.metric == "trueskill" else "95 %"
+    names = ["rank", "contestant", "run", "epoch", "value", *(["average"] if averaged else []), interval, "P(best)"]
     names += ["gain", "votes", "W", "L", "D", "shown", "licence"]
     return names, [_cells(row, digits, averaged) for row in found.rows]
 

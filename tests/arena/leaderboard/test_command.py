@@ -84,6 +84,9 @@ def test_markdown_is_a_table_and_what_the_board_says(log) -> None:
     assert "- All 2 contestants with votes are connected." in lines
     assert any(line.startswith("- duel: the left seat won 66.7 % of 3") for line in lines)
     assert any("winrate/1" in line and board("winrate", "duel").head.log_sha256 in line for line in lines)
+    # Of TrueSkill the value is the score that ranks, the interval that of the skill.
+    skill = printed("--metric", "trueskill", "--poll", "duel", "--format", "markdown")[0].splitlines()
+    assert skill[2].startswith("| rank | contestant | run | epoch | value | μ, 95 % | P(best) |")
 
 
 @pytest.mark.parametrize("metric", METRICS[:-1])
