@@ -60,12 +60,17 @@ def quieten_libraries() -> None:
 
 
 def describe(progress: Progress) -> str:
-    """Step, loss, img/s, time left and message of a run, those that are known."""
+    """Step, loss, img/s, wait for data, MFU, time left and message of a run, those that are known."""
     parts = [f"step {progress.step}/{progress.total_steps}"]
     if progress.loss is not None:
-        parts.append(f"loss {progress.loss:.4f}")
+        raw = "" if progress.raw_loss is None else f" (raw {progress.raw_loss:.4f})"
+        parts.append(f"loss {progress.loss:.4f}{raw}")
     if progress.images_per_s is not None:
-        parts.append(f"{progress.images_per_s:.0f} img/s")
+        parts.append(f"{progress.images_per_s:.1f} img/s")
+    if progress.data_wait is not None:
+        parts.append(f"data {progress.data_wait:.1%}")
+    if progress.mfu is not None:
+        parts.append(f"MFU {progress.mfu:.1%}")
     if progress.eta_s is not None and progress.state == "training":
         parts.append(f"{int(progress.eta_s) // 60}:{int(progress.eta_s) % 60:02d} left")
     if progress.state != "training":

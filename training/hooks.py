@@ -20,7 +20,9 @@ TIMEOUT = 10.0  # seconds of waiting for one answer
 REGISTER_TIMEOUT = 120.0  # before it answers, the arena reads and hashes the whole folder: 7 GB for a real SDXL
 PROGRESS_TIMEOUT = 2.0  # progress is worth less than training time
 PAUSES = (1.0, 2.0, 4.0)  # seconds before the second, third and fourth try
-UNSENT = "unsent.json"
+REGISTERED = "arena.json"
+ROW = ("epoch", "contestant", "checkpoint", "rank", "value", "low", "high", "votes")  # of a board's row, into the log
+LOCAL = frozenset({"raw_loss", "data_wait", "mfu"})  # of Progress, shown at the terminal alone
 
 
 class ArenaUnreachable(Exception):
@@ -33,7 +35,11 @@ class ArenaRefused(Exception):
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands, as the arena's status page shows it. ``state``: training, done, failed or stopped."""
+    """Where a run stands. ``state``: training, done, failed or stopped.
+
+    The arena's status page shows all but `LOCAL`: ``raw_loss`` (not weighted), ``data_wait`` (share of the time spent
+    waiting for batches) and ``mfu`` (share of the device's peak), the last two from 0 to 1.
+    """
 
     preset: str
     state: str
@@ -45,6 +51,9 @@ class Progress:
     images_per_s: float | None = None
     eta_s: float | None = None
     message: str = ""
+    raw_loss: float | None = None
+    data_wait: float | None = None
+    mfu: float | None = None
 
 
 class ArenaClient:
@@ -62,7 +71,8 @@ class ArenaClient:
 
     def report_progress(self, run: str, progress: Progress) -> None:
         """Tell the arena where ``run`` stands: one try. Raises ArenaUnreachable or ArenaRefused."""
-        self._once("POST", f"/api/runs/{urllib.parse.quote(run)}/progress", asdict(progress), PROGRESS_TIMEOUT)
+        body = {name: value for name, value in asdict(progress).items() if name not in LOCAL}
+        self._once("POST", f"/api/runs/{urllib.parse.quote(run)}/progress", body, PROGRESS_TIMEOUT)
 
     def register(self, folder: Path) -> dict[str, Any]:
         """Make a checkpoint folder a contestant; the arena answers the same for one that it knows.
@@ -73,10 +83,15 @@ class ArenaClient:
         body = {"path": str(folder.resolve()), "checkpoint": checkpoint}
         return self._patiently("POST", "/api/checkpoints", body, REGISTER_TIMEOUT)
 
-    def standings(self, metric: str = "trueskill", poll: str | None = None) -> Any:
-        """The board as JSON. Raises ArenaUnreachable after all tries, or ArenaRefused."""
-        query = {"metric": metric, "format": "json"} | ({"poll": poll} if poll else {})
-        return self._patiently("GET", f"/api/leaderboard?{urllib.parse.urlencode(query)}", None)
+    def standings(self, metric: str = "trueskill", population: str = "people", poll: str | None = None) -> Any:
+        """The board as JSON: one try. Raises ArenaUnreachable or ArenaRefused."""
+        query = {"metric": metric, "population": population} | ({"poll": poll} if poll else {})
+        return self._once("GET", f"/api/leaderboard?{urllib.parse.urlencode(query)}", None, TIMEOUT)
+
+    def comparison(self, query: Mapping[str, str | Sequence[str]]) -> Any:
+        """What the arena answers to a comparison (docs/api.md): one try. Raises ArenaUnreachable or ArenaRefused."""
+        asked = urllib.parse.urlencode(query, doseq=True)
+        return self._once("GET", f"/api/comparisons?{asked}", None, TIMEOUT)
 
     def _patiently(self, method: str, path: str, body: Mapping[str, Any] | None, timeout: float = TIMEOUT) -> Any:
         for pause in self._pauses:
@@ -110,12 +125,18 @@ def _verdict(error: urllib.error.HTTPError) -> Exception:
 
 
 class ArenaHook:
-    """What a run tells the arena, and hears back; whatever fails is said once and never stops the training."""
+    """What a run tells the arena, and hears back; whatever fails is said once and never stops the training.
 
-    def __init__(self, client: ArenaClient, run: str, folder: Path, say: Callable[[str], None]) -> None:
+    ``arena.json`` in the run folder holds, by the arena's address, the checkpoints that it has answered for.
+    """
+
+    def __init__(
+        self, client: ArenaClient, run: str, folder: Path, say: Callable[[str], None], population: str = "people"
+    ) -> None:
+        """``population``: of whose votes the standings are, people or simulated."""
         self._client = client
         self._run = run
-        self._unsent_file = folder / UNSENT
+        self._population = population
         self._folder = folder
         self._say = say
         self._silent = False
@@ -130,11 +151,13 @@ class ArenaHook:
                 self._say(f"progress not delivered: {error}")
             self._silent = True
 
-    def register(self, checkpoint: str | None = None) -> None:
-        """Register ``checkpoint`` (a folder's name) after all that could not be sent before."""
-        waiting = list(dict.fromkeys([*self.unsent(), *([checkpoint] if checkpoint else [])]))
-        write_json(self._unsent_file, waiting)
-        for name in list(waiting):
+    def register(self) -> None:
+        """Register every whole checkpoint of the run that this arena has not got yet, the oldest first.
+
+        So nothing is lost to a kill, to an arena that was away, or to a run that began without one; a refusal is tried
+        again with the next epoch.
+        """
+        for name in self.waiting():
             try:
                 answer = self._client.register(self._folder / name)
             except ArenaUnreachable as error:
@@ -142,22 +165,43 @@ class ArenaHook:
                 return
             except ArenaRefused as error:
                 self._say(f"{name} refused by the arena: {error}")
-            else:
-                self._say(f"{name} registered: {answer.get('url', answer)}")
-            waiting.remove(name)
-            write_json(self._unsent_file, waiting)
+                continue
+            self._say(f"{name} registered: {answer.get('url', answer)}")
+            known = self._known()
+            known.setdefault(self._client.url, []).append(name)
+            write_json(self._folder / REGISTERED, known)
 
-    def unsent(self) -> list[str]:
-        """Names of checkpoint folders that the arena has not got yet."""
-        if not self._unsent_file.exists():
-            return []
-        names: list[str] = json.loads(self._unsent_file.read_text("utf-8"))
-        return names
+    def waiting(self) -> list[str]:
+        """Names of whole checkpoint folders that the arena has not got yet, in the order of their epochs."""
+        there = sorted(file.parent.name for file in self._folder.glob("epoch-*[0-9]/checkpoint.json"))
+        known = self._known().get(self._client.url, [])
+        return [name for name in there if name not in known]
 
-    def standings(self) -> Any:
-        """The TrueSkill board, or None when the arena does not answer."""
+    def _known(self) -> dict[str, list[str]]:
+        path = self._folder / REGISTERED
+        if not path.exists():
+            return {}
+        known: dict[str, list[str]] = json.loads(path.read_text("utf-8"))
+        return known
+
+    def standings(self) -> list[dict[str, Any]] | None:
+        """The run's own rows of the TrueSkill board, the best first; None when the arena does not answer."""
         try:
-            return self._client.standings()
+            board = self._client.standings(population=self._population)
         except (ArenaUnreachable, ArenaRefused) as error:
             self._say(f"no standings: {error}")
             return None
+        return [{name: row[name] for name in ROW} for row in board["rows"] if row["run"] == self._run]
+
+
+def format_standings(rows: Sequence[Mapping[str, Any]] | None) -> str:
+    """The rows of a run as lines of text: rank on the whole board, checkpoint, rating, votes."""
+    lines = [
+        f"{row['rank'] or '-':>4}  {row['contestant']}  {_number(row['value'])}  {row['votes']} votes"
+        for row in rows or []
+    ]
+    return "\n".join(["standings:", *lines]) if lines else "no standings yet"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

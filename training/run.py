@@ -28,7 +28,7 @@ from training.data import Batch, batch_of, choose_posts, load_pool, shares_of
 from training.engine import LossNotFinite, StepResult, Trainer
 from training.errors import UserError
 from training.folder import read_manifest, with_vocabulary
-from training.hooks import ArenaHook, Progress
+from training.hooks import ArenaHook, Progress, format_standings
 
 REPORT_SECONDS = 5.0
 
@@ -157,7 +157,7 @@ class Run:
         self._report(meter, "training", f"epoch {epoch} saved")
         standings = None
         if self._arena is not None:
-            self._arena.register(self.folder(epoch).name)
+            self._arena.register()
             standings = self._arena.standings()
             self._display.say(format_standings(standings))
         self._log({"epoch": epoch, "step": self._trainer.step, "sha256": info.sha256, **meter.summary(),
@@ -215,20 +215,6 @@ def with_steps(preset: Preset, **changes: int | None) -> Preset:
     """The preset with other ``epochs``, ``steps_per_epoch``, ``batch`` or ``seed``; None leaves one as it is."""
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     return replace(preset, diffusion=replace(preset.diffusion, **given))
-
-
-def format_standings(standings: Any) -> str:
-    """The board's rows as lines of text: rank, contestant, rating, votes."""
-    rows = standings.get("rows", []) if isinstance(standings, dict) else []
-    lines = [
-        f"{row.get('rank') or '-':>4}  {row.get('contestant')}  {_number(row.get('value'))}  {row.get('votes')} votes"
-        for row in rows
-    ]
-    return "\n".join(["standings:", *lines]) if lines else "no standings yet"
-
-
-def _number(value: Any) -> str:
-    return f"{value:.2f}" if isinstance(value, int | float) else "-"
 
 
 class Meter:

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from training.errors import UserError
-from training.hooks import ArenaClient, ArenaHook, ArenaRefused, ArenaUnreachable, Progress
+from training.hooks import ArenaClient, ArenaHook, ArenaRefused, ArenaUnreachable, Progress, format_standings
 
-PROGRESS = Progress("named", "training", 1, 4, 10, 400, loss=0.5, images_per_s=100.0, eta_s=62.5)
+PROGRESS = Progress(
+    "named", "training", 1, 4, 10, 400, loss=0.5, images_per_s=100.0, eta_s=62.5, raw_loss=0.2, data_wait=0.1, mfu=0.4
+)
 
 
 class Arena(ThreadingHTTPServer):
@@ -90,8 +92,8 @@ def test_progress_goes_to_the_run(arena: Arena) -> None:
 
 
 def test_standings_ask_for_metric_and_poll(arena: Arena) -> None:
-    ArenaClient(arena.url).standings("elo", "ffa")
-    assert arena.asked[0][1] == "/api/leaderboard?metric=elo&format=json&poll=ffa"
+    ArenaClient(arena.url).standings("elo", poll="ffa")
+    assert arena.asked[0][1] == "/api/leaderboard?metric=elo&population=people&poll=ffa"
 
 
 def test_a_failing_arena_is_asked_again_after_growing_pauses(arena: Arena, run_folder: Path) -> None:
@@ -121,28 +123,49 @@ def test_an_address_without_scheme_is_refused() -> None:
         ArenaClient("localhost:8000")
 
 
+def sent(arena: Arena) -> list[str]:
+    return [body["checkpoint"]["sha256"] for _, _, body, _ in arena.asked]
+
+
 def test_what_was_not_delivered_is_sent_first_next_time_and_once_only(arena: Arena, run_folder: Path) -> None:
     said: list[str] = []
     hook = ArenaHook(ArenaClient(arena.url, pauses=()), "run", run_folder, said.append)
     arena.statuses = [503]
-    hook.register("epoch-01")
-    assert hook.unsent() == ["epoch-01"]
+    hook.register()
+    assert hook.waiting() == ["epoch-01", "epoch-02"]
     assert "will be sent again" in said[0]
     later = ArenaHook(ArenaClient(arena.url, pauses=()), "run", run_folder, said.append)
-    later.register("epoch-02")
     later.register()
-    assert [body["checkpoint"]["sha256"] for _, _, body, _ in arena.asked] == ["epoch-01", "epoch-01", "epoch-02"]
-    assert later.unsent() == []
+    later.register()
+    assert sent(arena) == ["epoch-01", "epoch-01", "epoch-02"]
+    assert later.waiting() == []
 
 
-def test_a_refused_checkpoint_does_not_block_the_next(arena: Arena, run_folder: Path) -> None:
+def test_a_checkpoint_that_was_written_before_a_kill_is_sent_after_it(arena: Arena, run_folder: Path) -> None:
+    """Nothing but the folder itself tells that it is to be sent; a folder that is half written is not."""
+    ArenaHook(ArenaClient(arena.url), "run", run_folder, print).register()
+    for name in ("epoch-03", "epoch-04.partial"):
+        (run_folder / name).mkdir()
+        (run_folder / name / "checkpoint.json").write_text(json.dumps({"sha256": name}))
+    ArenaHook(ArenaClient(arena.url), "run", run_folder, print).register()
+    assert sent(arena) == ["epoch-01", "epoch-02", "epoch-03"]
+
+
+def test_another_arena_gets_every_epoch(arena: Arena, run_folder: Path) -> None:
+    ArenaHook(ArenaClient(arena.url), "run", run_folder, print).register()
+    other = f"http://localhost:{arena.server_address[1]}"
+    assert ArenaHook(ArenaClient(other), "run", run_folder, print).waiting() == ["epoch-01", "epoch-02"]
+
+
+def test_a_refused_checkpoint_does_not_block_the_next_and_is_tried_again(arena: Arena, run_folder: Path) -> None:
     said: list[str] = []
     hook = ArenaHook(ArenaClient(arena.url), "run", run_folder, said.append)
     arena.statuses = [422]
-    hook.register("epoch-01")
-    hook.register("epoch-02")
+    hook.register()
     assert "refused by the arena" in said[0]
-    assert hook.unsent() == []
+    assert hook.waiting() == ["epoch-01"]
+    hook.register()
+    assert sent(arena) == ["epoch-01", "epoch-02", "epoch-01"]
 
 
 def test_lost_progress_is_said_once_and_never_raises(arena: Arena, run_folder: Path) -> None:
@@ -159,3 +182,16 @@ def test_no_standings_is_none(arena: Arena, run_folder: Path) -> None:
     arena.statuses = [404]
     assert ArenaHook(ArenaClient(arena.url), "run", run_folder, said.append).standings() is None
     assert "no standings" in said[0]
+
+
+def test_standings_are_printed_with_and_without_votes() -> None:
+    rows = [
+        {"rank": 1, "contestant": "base", "value": 25.123, "votes": 3},
+        {"rank": None, "contestant": "epoch 1", "value": None, "votes": 0},
+    ]
+    assert format_standings(rows).splitlines() == [
+        "standings:",
+        "   1  base  25.12  3 votes",
+        "   -  epoch 1  -  0 votes",
+    ]
+    assert format_standings(None) == "no standings yet"

@@ -15,7 +15,7 @@ from training.config import Preset
 from training.engine import Trainer
 from training.errors import UserError
 from training.hooks import Progress
-from training.run import Run, RunPlan, Stopped, format_standings, with_steps
+from training.run import Run, RunPlan, Stopped, with_steps
 
 
 class Watch:
@@ -171,19 +171,6 @@ def test_a_damaged_state_is_named(
     (tmp_path / "run" / "state.pt").write_bytes(b"half")
     with pytest.raises(UserError, match=r"state.pt cannot be read: .*delete it to start this run again"):
         start(module_preset, small_data, small_base, tmp_path / "run")
-
-
-def test_standings_are_printed_with_and_without_votes() -> None:
-    rows = [
-        {"rank": 1, "contestant": "base", "value": 25.123, "votes": 3},
-        {"rank": None, "contestant": "epoch 1", "value": None, "votes": 0},
-    ]
-    assert format_standings({"rows": rows}).splitlines() == [
-        "standings:",
-        "   1  base  25.12  3 votes",
-        "   -  epoch 1  -  0 votes",
-    ]
-    assert format_standings(None) == "no standings yet"
 
 
 def assert_same(one: object, other: object) -> None:
