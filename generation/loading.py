@@ -19,7 +19,8 @@ from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelW
 from generation.canonical import canonical_sha256
 from generation.checkpoint import COMPONENTS, CheckpointInfo, read_checkpoint, read_json
 from generation.errors import CheckpointError
-from generation.lora import LoraRef, merge, read_lora
+from generation.lora import merge, read_lora
+from generation.lora_file import LoraRef
 from generation.single import read_single
 from generation.store import ComponentStore
 from generation.weights import FolderSource, SingleFile, Source, Tensors, check_finite, refuse, tensors_sha256

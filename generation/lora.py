@@ -5,7 +5,6 @@ layer, a misfit and a kind other than plain LoRA (LoHa, LoKr, DoRA) are refused 
 """
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from generation.checkpoint import file_sha256, read_json
+from generation.checkpoint import read_json
 from generation.errors import CheckpointError
 from generation.keymap import UNET, places
+from generation.lora_file import ALPHA, DOWN, UP, LoraRef, read_lora_info
 
-DOWN = (".lora_down.weight", ".lora_A.weight", ".lora_A.default.weight", ".lora.down.weight")
-UP = (".lora_up.weight", ".lora_B.weight", ".lora_B.default.weight", ".lora.up.weight")
-ALPHA = (".alpha",)
 KOHYA = {"lora_unet_": "unet", "lora_te1_": "text_encoder", "lora_te2_": "text_encoder_2", "lora_te_": "text_encoder"}
 PEFT = {
     "unet.": "unet",
@@ -28,19 +25,6 @@ PEFT = {
     "text_encoder_2.": "text_encoder_2",
     "base_model.model.": "unet",
 }
-MAX_SCALE = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class LoraRef:
-    """A LoRA file and how strongly it is added, -10..10. Raises ValueError otherwise."""
-
-    path: Path
-    scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not math.isfinite(self.scale) or abs(self.scale) > MAX_SCALE:
-            raise ValueError(f"the scale of {self.path} must be from -{MAX_SCALE:g} to {MAX_SCALE:g}, got {self.scale}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +53,22 @@ class Lora:
 
 def read_lora(ref: LoraRef) -> Lora:
     """Raises CheckpointError naming the file and the key for anything that is not a whole, finite, plain LoRA."""
-    if ref.path.suffix != ".safetensors":
-        raise CheckpointError(f"{ref.path} is no .safetensors file; `convert` a pickle to one first")
+    info = read_lora_info(ref.path)
     try:
         with safe_open(ref.path, framework="pt") as file:
             tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-            said = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{ref.path} cannot be read ({error}); copy it again") from error
     downs, ups, alphas = (_ending(tensors, endings) for endings in (DOWN, UP, ALPHA))
-    known = len(downs) + len(ups) + len(alphas)
-    if known != len(tensors):
-        odd = sorted(k for k in tensors if not k.endswith((*DOWN, *UP, *ALPHA)))
-        raise CheckpointError(f"{ref.path}: tensor {odd[0]} is not of a plain LoRA; only down, up and alpha are known")
     for name in sorted({*downs, *ups, *alphas}):
         if name not in downs or name not in ups:
             raise CheckpointError(f"{ref.path}: layer {name} lacks its {'down' if name not in downs else 'up'} tensor")
-    alpha_of = _said_alpha(ref.path, said)
+    alpha_of = _said_alpha(ref.path, info.metadata)
     layers = {
         name: Layer(down, ups[name], float(alphas[name]) if name in alphas else alpha_of(name, down.shape[0]))
         for name, down in downs.items()
     }
-    if not layers:
-        raise CheckpointError(f"{ref.path} holds no LoRA layer")
-    return Lora(ref.path, ref.scale, file_sha256(ref.path), layers)
+    return Lora(ref.path, ref.scale, info.sha256, layers)
 
 
 def merge(
@@ -116,6 +92,23 @@ def merge(
             before = changed.get(component, {}).get(name, weights[component][name]).float()
             changed.setdefault(component, {})[name] = before + _delta(lora, key, layer, before.shape)
     return changed
+
+
+def kohya_name(component: str, layer: str, config: Mapping[str, Any]) -> str:
+    """How kohya's trainer spells a layer of ours: by the single file's names for the UNet, flat throughout.
+
+    Args:
+        component: ``unet``, ``text_encoder`` or ``text_encoder_2``.
+        layer: dotted name without ``.weight``.
+        config: the component's ``config.json``.
+    """
+    if component == "unet":
+        named = places(component, [f"{layer}.weight"], config)[f"{layer}.weight"].name
+        spelt = named.removeprefix(UNET).removesuffix(".weight")
+    else:
+        spelt = f"text_model.{layer.removeprefix('text_model.')}"
+    prefix = next(prefix for prefix, meant in KOHYA.items() if meant == component)
+    return prefix + spelt.replace(".", "_")
 
 
 def _delta(lora: Lora, key: str, layer: Layer, shape: torch.Size) -> torch.Tensor:

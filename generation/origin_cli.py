@@ -13,6 +13,7 @@ from rich.table import Table
 
 from generation.checkpoint import COMPONENTS, PICKLED_SUFFIXES, CheckpointInfo, read_checkpoint
 from generation.errors import CheckpointError
+from generation.lora_file import LoraRef
 from generation.presets import PAPER_RECIPE, PRESETS
 from generation.recipe import CHOICES
 from generation.sealing import Description, seal_folder
@@ -66,18 +67,8 @@ def origin_options(parser: argparse.ArgumentParser) -> None:
 
 def origin(path: Path, options: argparse.Namespace) -> Any:
     """The Origin that path and options name. Raises ValueError for a scale that is no number."""
-    refs = tuple(_lora(text) for text in options.lora)
+    refs = tuple(LoraRef.parse(text) for text in options.lora)
     return load("generation.loading.Origin")(path, options.like, options.prediction_type, refs)
-
-
-def _lora(text: str) -> Any:
-    path, colon, scale = text.rpartition(":")
-    if not colon or "/" in scale or scale.endswith(".safetensors"):
-        path, scale = text, "1"
-    try:
-        return load("generation.lora.LoraRef")(Path(path), float(scale))
-    except ValueError as error:
-        raise ValueError(f"--lora {text}: {error}") from error
 
 
 def device_options(parser: argparse.ArgumentParser) -> None:

@@ -72,7 +72,11 @@ OPERATIONS = (
         Scope.CHECKPOINTS, {200: "Registered", 201: "Registered"}, (*BODY, 404, 409, 422),
         body={
             "type": "object",
-            "properties": {"path": {"type": "string", "description": "An absolute path on the arena's machine."}},
+            "properties": {
+                "path": {"type": "string", "description": "An absolute path on the arena's machine."},
+                "lora": {"type": "string", "description": "Of a LoRA file, to be added to the checkpoint."},
+                "lora_scale": {"type": "number", "minimum": -10, "maximum": 10, "default": 1},
+            },
             "required": ["path"],
         },
     ),

@@ -106,6 +106,7 @@ CONTESTANT = object_of(
         "checkpoint_sha256": SHA256,
         "recipe_sha256": TEXT,
         "recipe": {"type": "object"},
+        "lora": maybe(object_of({"name": TEXT, "sha256": SHA256, "scale": NUMBER})),
         "run": TEXT,
         "epoch": COUNT,
         "step": COUNT,

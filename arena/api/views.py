@@ -1,5 +1,6 @@
 """JSON for training runs and researchers (docs/api.md)."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,19 @@ from arena.evaluations.tasks import enqueue
 from arena.gallery.finding import UnknownCheckpointError, find_contestant, listed
 from arena.gallery.registering import ConflictError, register
 from generation.checkpoint import CheckpointError
+from generation.lora_file import LoraRef
 
 LISTED = 100
 
 
 @needs(Scope.CHECKPOINTS)
 def register_checkpoint(request: HttpRequest) -> JsonResponse:
-    """Register a checkpoint folder of this machine and start its evaluation: 201 for a new one, 200 for a known."""
-    folder = _folder(json_object(request).get("path"))
+    """Register a checkpoint folder of this machine, perhaps with a LoRA, and start its evaluation: 201 for a new
+    contestant, 200 for a known one."""
+    body = json_object(request)
+    folder, lora = _folder(body.get("path")), _lora(body)
     try:
-        contestant, created = register(folder)
+        contestant, created = register(folder, lora)
     except CheckpointError as error:
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
     except ConflictError as error:
@@ -37,23 +41,42 @@ def register_checkpoint(request: HttpRequest) -> JsonResponse:
     if queued:
         enqueue(run.pk)
     page = reverse("checkpoint", args=[contestant.checkpoint.sha256[:12]])
-    body = {
+    answer = {
         "id": contestant.pk,
         "created": created,
         "evaluation": run.pk,
         "url": request.build_absolute_uri(page),
     }
-    return JsonResponse(body, status=HTTPStatus.CREATED if created else HTTPStatus.OK)
+    return JsonResponse(answer, status=HTTPStatus.CREATED if created else HTTPStatus.OK)
 
 
-def _folder(path: Any) -> Path:
-    if not isinstance(path, str) or not path or "\0" in path:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "'path' must be the path of a checkpoint folder on this machine")
-    if not Path(path).is_absolute():
-        raise ProblemError(HTTPStatus.BAD_REQUEST, f"{path!r} is not an absolute path")
-    if not Path(path).is_dir():
+def _folder(value: Any) -> Path:
+    path = _path("path", value, "a checkpoint folder")
+    if not path.is_dir():
         raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no folder {path} on this machine")
-    return Path(path)
+    return path
+
+
+def _lora(body: Mapping[str, Any]) -> LoraRef | None:
+    if "lora" not in body:
+        return None
+    path, scale = _path("lora", body["lora"], "a LoRA file"), body.get("lora_scale", 1.0)
+    if not path.is_file():
+        raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no file {path} on this machine")
+    if isinstance(scale, bool) or not isinstance(scale, int | float):
+        raise ProblemError(HTTPStatus.BAD_REQUEST, f"'lora_scale' must be a number, got {scale!r}")
+    try:
+        return LoraRef(path, float(scale))
+    except ValueError as error:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, str(error)) from error
+
+
+def _path(name: str, value: Any, what: str) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, f"{name!r} must be the path of {what} on this machine")
+    if not Path(value).is_absolute():
+        raise ProblemError(HTTPStatus.BAD_REQUEST, f"{value!r} is not an absolute path")
+    return Path(value)
 
 
 @needs(Scope.CHECKPOINTS)
@@ -69,7 +92,7 @@ def run_progress(request: HttpRequest, name: str) -> JsonResponse:
 @needs(Scope.READ)
 def evaluations(request: HttpRequest) -> JsonResponse:
     """The newest evaluations, of one state if `?state=` names it."""
-    runs = EvaluationRun.objects.select_related("contestant__checkpoint__run").order_by("-pk")
+    runs = EvaluationRun.objects.select_related("contestant__checkpoint__run", "contestant__lora").order_by("-pk")
     state = request.GET.get("state")
     if state is not None and state not in EvaluationRun.State.values:
         known = ", ".join(EvaluationRun.State.values)
@@ -112,7 +135,11 @@ def cancel_evaluation(request: HttpRequest, run_id: int) -> JsonResponse:
 
 
 def _run(run_id: int) -> EvaluationRun:
-    run = EvaluationRun.objects.select_related("contestant__checkpoint__run").filter(pk=run_id).first()
+    run = (
+        EvaluationRun.objects.select_related("contestant__checkpoint__run", "contestant__lora")
+        .filter(pk=run_id)
+        .first()
+    )
     if run is None:
         newest = listed(str(pk) for pk in EvaluationRun.objects.order_by("-pk").values_list("pk", flat=True))
         raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no evaluation {run_id}; known, newest first: {newest}")
@@ -127,7 +154,7 @@ def _evaluation(request: HttpRequest, run: EvaluationRun) -> dict[str, Any]:
         "id": run.pk,
         "contestant": run.contestant_id,
         "checkpoint": checkpoint.sha256,
-        "name": checkpoint.name,
+        "name": str(run.contestant),
         "run": checkpoint.run.name,
         "epoch": checkpoint.epoch,
         "url": request.build_absolute_uri(reverse("evaluation", args=[run.pk])),

@@ -20,29 +20,31 @@ def choose(run_id: int) -> int:
     The one whose checkpoint is loaded, up to ARENA_SWAP_AGE_SECONDS of waiting of the others.
     """
     now = timezone.now()
-    free = unfinished().filter(free_lease(now)).select_related("contestant__checkpoint")
+    free = unfinished().filter(free_lease(now)).select_related("contestant__checkpoint", "contestant__lora")
     waiting = [_job(run, images=1) for run in free]
     if not waiting:
         return run_id
-    chosen = next_job(waiting, LOADED.sha256, now.timestamp(), settings.ARENA_SWAP_AGE_SECONDS)
+    chosen = next_job(waiting, LOADED.weights, now.timestamp(), settings.ARENA_SWAP_AGE_SECONDS)
     return int(chosen.key)
 
 
 def waiting_work() -> list[Job]:
     """What every unfinished evaluation still has to render, as the planner's jobs."""
     asked = jobs()
-    runs = unfinished().select_related("contestant__checkpoint")
+    runs = unfinished().select_related("contestant__checkpoint", "contestant__lora")
     left = {run: len(missing(run.contestant, asked)) for run in runs}
     return [_job(run, images) for run, images in left.items() if images]
 
 
 def measured_cost(swap_seconds: float = ASSUMED_SWAP_SECONDS) -> Cost:
     """Seconds of a batch, as far as evaluations have measured them, of each checkpoint and overall."""
-    rows = EvaluationRun.objects.filter(done__gt=0, gpu_seconds__gt=0).select_related("contestant__checkpoint")
+    rows = EvaluationRun.objects.filter(done__gt=0, gpu_seconds__gt=0).select_related(
+        "contestant__checkpoint", "contestant__lora"
+    )
     paces = {run: run.gpu_seconds / run.done for run in rows}
     whole = rows.aggregate(seconds=Sum("gpu_seconds"), images=Sum("done"))
     pace = whole["seconds"] / whole["images"] if whole["images"] else ASSUMED_SECONDS_AN_IMAGE
-    batches = {run.contestant.checkpoint.sha256: seconds * _batch(run) for run, seconds in paces.items()}
+    batches = {run.contestant.weights: seconds * _batch(run) for run, seconds in paces.items()}
     sizes = [_batch(run) for run in unfinished().select_related("contestant")]
     return Cost(swap_seconds, pace * max(sizes, default=1), batches)
 
@@ -67,7 +69,7 @@ def _job(run: EvaluationRun, images: int) -> Job:
     recipe = run.contestant.frozen_recipe()
     return Job(
         key=str(run.pk),
-        checkpoint=run.contestant.checkpoint.sha256,
+        checkpoint=run.contestant.weights,
         shape=(recipe.width, recipe.height),
         sampler=recipe.sampler,
         asked_at=run.waiting_since.timestamp(),

@@ -109,7 +109,7 @@ def advance(
         EvaluationRun.DoesNotExist: there is no such evaluation.
         Exception: whatever stopped the rendering; its text stands on the row, whose state is then "failed".
     """
-    run = EvaluationRun.objects.select_related("contestant__checkpoint__run").get(pk=run_id)
+    run = EvaluationRun.objects.select_related("contestant__checkpoint__run", "contestant__lora").get(pk=run_id)
     if run.state not in UNFINISHED:
         return False
     with _lease(run):

@@ -68,7 +68,7 @@ def _run(run: Run) -> dict[str, Any]:
 
 def _evaluations() -> list[EvaluationRun]:
     """Newest first: the epoch that just arrived is what people look for."""
-    rows = EvaluationRun.objects.select_related("contestant__checkpoint__run")
+    rows = EvaluationRun.objects.select_related("contestant__checkpoint__run", "contestant__lora")
     return list(rows.order_by("-contestant__checkpoint__created_at", "-pk")[:EVALUATIONS])
 
 
@@ -77,7 +77,7 @@ def describe(run: EvaluationRun) -> dict[str, Any]:
     checkpoint = run.contestant.checkpoint
     return {
         "id": run.pk,
-        "checkpoint": checkpoint.name,
+        "checkpoint": str(run.contestant),
         "url": reverse("checkpoint", args=[checkpoint.sha256[:12]]),
         "page": reverse("evaluation", args=[run.pk]),
         "state": run.state,

@@ -70,7 +70,9 @@ def resume_evaluation(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _context(pk: int) -> dict[str, Any]:
-    run = get_object_or_404(EvaluationRun.objects.select_related("contestant__checkpoint__run"), pk=pk)
+    run = get_object_or_404(
+        EvaluationRun.objects.select_related("contestant__checkpoint__run", "contestant__lora"), pk=pk
+    )
     score = newest_score(run.contestant)
     return {
         "evaluation": run,

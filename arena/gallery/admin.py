@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from arena.gallery.models import Character, Checkpoint, Contestant, Prompt, PromptSet, Run, Sample
+from arena.gallery.models import Character, Checkpoint, Contestant, Lora, Prompt, PromptSet, Run, Sample
 
 
 class Recorded(admin.ModelAdmin):
@@ -32,10 +32,17 @@ class CheckpointAdmin(Recorded):
     search_fields = ("name", "sha256")
 
 
+@admin.register(Lora)
+class LoraAdmin(Recorded):
+    list_display = ("name", "sha256", "trained_on", "licence", "created_at")
+    list_select_related = ("trained_on",)
+    search_fields = ("name", "sha256")
+
+
 @admin.register(Contestant)
 class ContestantAdmin(Recorded):
-    list_display = ("__str__", "checkpoint", "recipe_sha256", "created_at")
-    list_select_related = ("checkpoint",)
+    list_display = ("__str__", "checkpoint", "lora", "recipe_sha256", "created_at")
+    list_select_related = ("checkpoint", "lora")
 
 
 @admin.register(Character)
@@ -61,4 +68,4 @@ class PromptAdmin(admin.ModelAdmin):
 class SampleAdmin(Recorded):
     list_display = ("id", "contestant", "prompt", "seed", "created_at")
     list_filter = ("prompt__prompt_set",)
-    list_select_related = ("contestant__checkpoint", "prompt")
+    list_select_related = ("contestant__checkpoint", "contestant__lora", "prompt")

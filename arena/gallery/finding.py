@@ -1,9 +1,11 @@
-"""Runs, checkpoints and contestants by what people call them: a name, the first digits of a hash."""
+"""Runs, checkpoints, LoRAs and contestants by what people call them: a name, the first digits of a hash."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from arena.gallery.models import Checkpoint, Contestant, Run
+from django.db.models import QuerySet
+
+from arena.gallery.models import Checkpoint, Contestant, Lora, Run
 
 LISTED = 20
 HASH_DIGITS = 12
@@ -48,24 +50,36 @@ def unknown_checkpoint(text: str, found: Sequence[Checkpoint] = ()) -> UnknownCh
     return UnknownCheckpointError(f"{text!r}: {problem}. Candidates: {candidates}")
 
 
+def find_lora(sha12: str) -> Lora:
+    """The LoRA whose content hash begins so, by 12 digits at least. Raises UnknownNameError."""
+    found = list(Lora.objects.filter(sha256__startswith=sha12.lower()).select_related("trained_on"))
+    if len(sha12) < HASH_DIGITS or len(found) != 1:
+        raise unknown("LoRA", sha12, (f"{one.name} ({one.sha256[:HASH_DIGITS]})" for one in Lora.objects.all()))
+    return found[0]
+
+
 def find_contestants(text: str) -> list[Contestant]:
-    """The contestants of a checkpoint, one for each recipe; or of `CHECKPOINT/RECIPE` the one whose recipe's hash
-    begins so.
+    """The contestants of a checkpoint, one for each recipe and LoRA; or of `CHECKPOINT/RECIPE` the one whose recipe's
+    hash, which covers the LoRA, begins so.
 
     Raises UnknownCheckpointError.
     """
     try:
-        return list(Contestant.objects.filter(checkpoint=find_checkpoint(text)).select_related("checkpoint__run"))
+        return list(_of(find_checkpoint(text)))
     except UnknownCheckpointError:
         name, slash, recipe = text.rpartition("/")
         if not slash:
             raise
-        of_checkpoint = Contestant.objects.filter(checkpoint=find_checkpoint(name)).select_related("checkpoint__run")
+        of_checkpoint = _of(find_checkpoint(name))
         found = list(of_checkpoint.filter(recipe_sha256__startswith=recipe.lower()))
         if not found:
             recipes = listed(f"{name}/{one.recipe_sha256[:RECIPE_DIGITS]}" for one in of_checkpoint)
             raise UnknownCheckpointError(f"{text!r}: no such recipe. Candidates: {recipes}") from None
         return found
+
+
+def _of(checkpoint: Checkpoint) -> QuerySet[Contestant]:
+    return Contestant.objects.filter(checkpoint=checkpoint).select_related("checkpoint__run", "lora")
 
 
 def find_contestant(text: str) -> Contestant:

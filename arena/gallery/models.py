@@ -66,12 +66,35 @@ class Checkpoint(models.Model):
         return self.name
 
 
+class Lora(models.Model):
+    """A LoRA file, known by its hash: small changes to the weights of any checkpoint that it fits."""
+
+    name = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64, unique=True)
+    file = models.CharField(max_length=1000)
+    trained_on = models.ForeignKey(
+        Checkpoint, null=True, blank=True, on_delete=models.PROTECT, related_name="loras", help_text="If it is known."
+    )
+    licence = models.CharField(max_length=100, blank=True)
+    attribution = models.TextField(blank=True)
+    facts = models.JSONField(default=dict, help_text="Ranks, layers and training, as the file says.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Contestant(models.Model):
-    """A checkpoint with a frozen recipe: what is rated."""
+    """A checkpoint with a frozen recipe, perhaps with a LoRA added: what is rated."""
 
     checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="contestants")
+    lora = models.ForeignKey(Lora, null=True, blank=True, on_delete=models.PROTECT, related_name="contestants")
+    lora_scale = models.FloatField(default=1.0, help_text="How strongly the LoRA is added.")
     recipe = models.JSONField()
-    recipe_sha256 = models.CharField(max_length=64)
+    recipe_sha256 = models.CharField(max_length=64, help_text="Of the recipe, and of the LoRA and its scale if any.")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -81,7 +104,19 @@ class Contestant(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.checkpoint.name
+        return self.checkpoint.name + (f" + {self.added}" if self.lora else "")
+
+    @property
+    def added(self) -> str:
+        """The LoRA, with its scale where that is not 1; empty without one."""
+        if self.lora is None:
+            return ""
+        return self.lora.name + (f":{self.lora_scale:g}" if self.lora_scale != 1 else "")
+
+    @property
+    def weights(self) -> str:
+        """What tells the weights that render from any others: the checkpoint's hash, and the LoRA's with its scale."""
+        return self.checkpoint.sha256 + (f"+{self.lora.sha256}*{self.lora_scale}" if self.lora else "")
 
     def frozen_recipe(self) -> Recipe:
         """The recipe as the renderer takes it."""
@@ -139,7 +174,9 @@ class Prompt(models.Model):
 
 def archive_name(sample: "Sample", filename: str) -> str:
     """Where the archived PNG (with its manifest) goes; never served before a vote."""
-    return f"archive/{sample.contestant.checkpoint.sha256[:16]}/{sample.prompt_id}-{sample.seed}.png"
+    contestant = sample.contestant
+    folder = f"{contestant.checkpoint.sha256[:16]}-{contestant.recipe_sha256[:8]}"
+    return f"archive/{folder}/{sample.prompt_id}-{sample.seed}.png"
 
 
 def blind_name(sample: "Sample", filename: str) -> str:

@@ -1,50 +1,96 @@
-"""Registering a checkpoint folder: its run, the checkpoint itself and its contestant become rows."""
+"""Registering a checkpoint folder, perhaps with a LoRA: run, checkpoint, LoRA and contestant become rows."""
 
 import json
 from pathlib import Path
 
 from django.db import IntegrityError, transaction
 
-from arena.gallery.models import Checkpoint, Contestant, Run
+from arena.gallery.models import Checkpoint, Contestant, Lora, Run
+from generation.canonical import canonical_sha256
 from generation.checkpoint import INFO_FILE, CheckpointInfo, read_checkpoint
+from generation.lora_file import LoraInfo, LoraRef, read_lora_info
+
+# Of a LoRA's header, what its page shows; the rest may hold the trainer's folders and is not kept.
+LORA_FACTS = {
+    "ss_network_dim": "rank",
+    "ss_network_alpha": "alpha",
+    "ss_steps": "steps",
+    "ss_base_model_version": "base",
+    "modelspec.description": "description",
+    "modelspec.date": "date",
+}
+MAX_FACT_CHARACTERS = 500
 
 
 class ConflictError(Exception):
     """Other weights, or another place in a run, are already registered under what this folder claims to be."""
 
 
-def register(folder: Path) -> tuple[Contestant, bool]:
+def register(folder: Path, lora: LoraRef | None = None) -> tuple[Contestant, bool]:
     """Read a checkpoint folder and make its rows; the same folder again changes nothing.
 
     Weights are known by the hash of their content, so a folder that was moved is found again and its new place kept.
-    Another recipe for the same weights is another contestant.
+    Another recipe for the same weights is another contestant, and so is the checkpoint with a LoRA added.
 
     Returns:
         The contestant, and whether it is new.
 
     Raises:
-        CheckpointError: the folder is incomplete or damaged; the message names the file and the remedy.
+        CheckpointError: the folder is incomplete or damaged, or the LoRA is none; the message names the file and the
+            remedy.
         ConflictError: the run has other weights at this epoch and step, or these weights stand at another one.
     """
     folder = folder.resolve()
     info = read_checkpoint(folder)
     manifest = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
+    added = None if lora is None else (read_lora_info(lora.path.resolve()), lora.scale)
     try:
-        return _rows(info, manifest)
+        return _rows(info, manifest, added)
     except IntegrityError:
         # The same weights came at the same moment under another run: now they are there to conflict with.
-        return _rows(info, manifest)
+        return _rows(info, manifest, added)
 
 
-def _rows(info: CheckpointInfo, manifest: dict[str, object]) -> tuple[Contestant, bool]:
+def _rows(
+    info: CheckpointInfo, manifest: dict[str, object], added: tuple[LoraInfo, float] | None
+) -> tuple[Contestant, bool]:
     """The run's row is locked, so that of several requests with one epoch the first makes it and the others find it."""
     with transaction.atomic():
         made, _ = Run.objects.get_or_create(name=info.run, defaults={"preset": info.preset})
         run = Run.objects.select_for_update(no_key=True).get(pk=made.pk)
         checkpoint = _checkpoint(run, info, manifest)
+        recipe = info.recipe.to_dict()
+        if added is None:
+            return Contestant.objects.get_or_create(
+                checkpoint=checkpoint, recipe_sha256=info.recipe.sha256, defaults={"recipe": recipe}
+            )
+        lora, scale = _lora(added[0]), added[1]
         return Contestant.objects.get_or_create(
-            checkpoint=checkpoint, recipe_sha256=info.recipe.sha256, defaults={"recipe": info.recipe.to_dict()}
+            checkpoint=checkpoint,
+            recipe_sha256=canonical_sha256({**recipe, "lora": {"sha256": lora.sha256, "scale": scale}}),
+            defaults={"recipe": recipe, "lora": lora, "lora_scale": scale},
         )
+
+
+def _lora(info: LoraInfo) -> Lora:
+    """The LoRA's row; a file that was moved is found again and its new place kept."""
+    said = info.metadata
+    facts = {name: said[key][:MAX_FACT_CHARACTERS] for key, name in LORA_FACTS.items() if said.get(key)}
+    lora, created = Lora.objects.get_or_create(
+        sha256=info.sha256,
+        defaults={
+            "name": info.name[:200],
+            "file": str(info.path),
+            "trained_on": Checkpoint.objects.filter(sha256=info.trained_on).first() if info.trained_on else None,
+            "licence": said.get("modelspec.license", "")[:100],
+            "attribution": said.get("modelspec.author", ""),
+            "facts": {"layers": info.layers, "rank": ", ".join(map(str, info.ranks)), **facts},
+        },
+    )
+    if not created and lora.file != str(info.path):
+        lora.file = str(info.path)
+        lora.save(update_fields=["file"])
+    return lora
 
 
 def _checkpoint(run: Run, info: CheckpointInfo, manifest: dict[str, object]) -> Checkpoint:

@@ -10,9 +10,10 @@ from django.db import transaction
 from django.db.models.fields.files import FieldFile
 from django.utils.module_loading import import_string
 
-from arena.gallery.models import Checkpoint, Contestant, Prompt, Sample
-from generation.checkpoint import CheckpointError, read_checkpoint
+from arena.gallery.models import Contestant, Prompt, Sample
+from generation.checkpoint import CheckpointError, file_sha256, read_checkpoint
 from generation.imageio import archive_png, blind_png, pixel_sha256
+from generation.lora_file import LoraRef
 from generation.recipe import ImageRequest
 
 Job = tuple[Prompt, int]
@@ -39,14 +40,14 @@ def render_missing(
         How many samples were added.
 
     Raises:
-        CheckpointError: the checkpoint's folder is gone or no longer holds the registered weights.
+        CheckpointError: the checkpoint's folder or the LoRA's file is gone or no longer holds what was registered.
         ValueError: a prompt that the renderer does not take.
     """
     wanted = missing(contestant, jobs)
     if not wanted:
         return 0
     requests = [ImageRequest(prompt.text, seed) for prompt, seed in wanted]
-    images = LOADED.of(contestant.checkpoint).render(contestant.frozen_recipe(), requests, should_stop=should_stop)
+    images = LOADED.of(contestant).render(contestant.frozen_recipe(), requests, should_stop=should_stop)
     added = 0
     for (prompt, seed), rendered in zip(wanted, images, strict=True):
         sample = _keep(contestant, prompt, seed, rendered)
@@ -67,38 +68,41 @@ def missing(contestant: Contestant, jobs: Iterable[Job]) -> list[Job]:
 
 
 class LoadedRenderer:
-    """One renderer for all checkpoints: it holds one at a time and changes in place, weights staying in memory."""
+    """One renderer for all contestants: it holds one at a time and changes in place, weights staying in memory."""
 
     def __init__(self) -> None:
         self._kind: Any = None
         self._renderer: Any = None
-        self._key: tuple[str, str] | None = None
+        self._key: tuple[str, str, str] | None = None
 
-    def of(self, checkpoint: Checkpoint) -> Any:
-        """The renderer of this checkpoint. Raises CheckpointError if its folder no longer holds these weights."""
+    def of(self, contestant: Contestant) -> Any:
+        """The renderer of this contestant. Raises CheckpointError if its files no longer hold these weights."""
         kind = (settings.ARENA_RENDERER, settings.ARENA_DEVICE, settings.ARENA_RENDER_THREADS)
-        key = (checkpoint.folder, checkpoint.sha256)
+        file = contestant.lora.file if contestant.lora else ""
+        key = (contestant.weights, contestant.checkpoint.folder, file)
         if (kind, key) != (self._kind, self._key):
-            folder = _sound_folder(checkpoint)
+            origin = _sound_origin(contestant)
             self._key = None
             if kind == self._kind:
-                self._renderer.swap(folder)
+                self._renderer.swap(origin)
             else:
                 self._kind = self._renderer = None
-                self._renderer, self._kind = _build(folder), kind
+                self._renderer, self._kind = _build(origin), kind
             self._key = key
         return self._renderer
 
     @property
-    def sha256(self) -> str | None:
-        """Hash of the checkpoint that is loaded, if one is."""
-        return self._key[1] if self._key else None
+    def weights(self) -> str | None:
+        """The `Contestant.weights` that are loaded, if any are."""
+        return self._key[0] if self._key else None
 
 
 LOADED = LoadedRenderer()
 
 
-def _sound_folder(checkpoint: Checkpoint) -> Path:
+def _sound_origin(contestant: Contestant) -> Any:
+    """What the renderer loads: the folder, or with a LoRA an Origin of both."""
+    checkpoint, lora = contestant.checkpoint, contestant.lora
     folder = Path(checkpoint.folder)
     found = read_checkpoint(folder).sha256
     if found != checkpoint.sha256:
@@ -106,13 +110,18 @@ def _sound_folder(checkpoint: Checkpoint) -> Path:
             f"{folder} now holds other weights ({found[:12]}) than were registered ({checkpoint.sha256[:12]}): "
             "restore them"
         )
-    return folder
+    if lora is None:
+        return folder
+    file = Path(lora.file)
+    if not file.is_file() or file_sha256(file) != lora.sha256:
+        raise CheckpointError(f"{file} is not the LoRA that was registered ({lora.sha256[:12]}): restore it")
+    return import_string("generation.loading.Origin")(folder, loras=(LoraRef(file, contestant.lora_scale),))
 
 
-def _build(folder: Path) -> Any:
+def _build(origin: Any) -> Any:
     store = import_string("generation.store.ComponentStore")(int(settings.ARENA_WEIGHTS_GB * 1e9))
     renderer_class = import_string(settings.ARENA_RENDERER)
-    return renderer_class(folder, device=settings.ARENA_DEVICE, threads=settings.ARENA_RENDER_THREADS, store=store)
+    return renderer_class(origin, device=settings.ARENA_DEVICE, threads=settings.ARENA_RENDER_THREADS, store=store)
 
 
 def _keep(contestant: Contestant, prompt: Prompt, seed: int, rendered: Any) -> Sample | None:

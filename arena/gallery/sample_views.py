@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from arena.gallery.again import place_of, render_command, verify_command
+from arena.gallery.again import render_command, verify_command
 from arena.gallery.differences import GAINS, measured, pixels, subtract
 from arena.gallery.lineage import differing, flat
 from arena.gallery.models import Sample
@@ -23,16 +23,17 @@ def sample(request: HttpRequest, pk: int) -> HttpResponse:
     if is_withheld(found):
         return _withheld(request)
     checkpoint = found.contestant.checkpoint
-    folder = place_of(checkpoint, trusted=request.user.is_staff)
+    trusted = request.user.is_staff
+    render_line, verify_line = render_command(found, trusted=trusted), verify_command(found, trusted=trusted)
     same = _samples().filter(prompt=found.prompt_id, seed=found.seed).exclude(pk=pk)
     context = {
         "section": "checkpoints",
         "sample": found,
         "checkpoint": checkpoint,
         "recipe": found.contestant.recipe,
-        "known_place": not folder.startswith("PATH/"),
-        "render": render_command(found, folder),
-        "verify": verify_command(found, folder),
+        "known_place": "PATH/" not in render_line,
+        "render": render_line,
+        "verify": verify_line,
         "others": list(same.order_by("contestant__checkpoint__run", "contestant__checkpoint__epoch", "pk")[:OTHERS]),
         "manifest": json.dumps(found.manifest, indent=2, ensure_ascii=False),
     }
@@ -64,7 +65,7 @@ def difference(request: HttpRequest, pk: int, other: int) -> HttpResponse:
 
 
 def _samples() -> QuerySet[Sample]:
-    return Sample.objects.select_related("contestant__checkpoint__run", "prompt__character")
+    return Sample.objects.select_related("contestant__checkpoint__run", "contestant__lora", "prompt__character")
 
 
 def _withheld(request: HttpRequest) -> HttpResponse:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
-from django.db.models import Count
+from django.db.models import Count, F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -69,7 +69,7 @@ def _columns(checkpoints: list[Checkpoint]) -> list[tuple[Prompt, int]]:
 
 
 def _cells(checkpoint: Checkpoint, columns: Iterable[tuple[Prompt, int]], withheld: Set[Cell]) -> list[Sample | None]:
-    contestant = checkpoint.contestants.order_by("pk").first()
+    contestant = checkpoint.contestants.order_by(F("lora").asc(nulls_first=True), "pk").first()
     columns = list(columns)
     samples = Sample.objects.filter(contestant=contestant, prompt__in={prompt for prompt, _ in columns})
     found = {(sample.prompt_id, sample.seed): sample for sample in samples}
@@ -91,14 +91,16 @@ def checkpoint(request: HttpRequest, sha12: str) -> HttpResponse:
     if len(sha12) < HASH_DIGITS:
         raise unknown_checkpoint(sha12)
     found = find_checkpoint(sha12)
-    samples = Sample.objects.filter(contestant__checkpoint=found).select_related("prompt__prompt_set", "contestant")
+    samples = Sample.objects.filter(contestant__checkpoint=found).select_related(
+        "prompt__prompt_set", "contestant__lora"
+    )
     listed = list(samples.order_by("prompt__prompt_set__slug", "prompt", "seed", "pk")[:SAMPLES_PER_CHECKPOINT])
     withheld = withheld_cells({sample.prompt_id for sample in listed})
     shown = [sample for sample in listed if (sample.prompt_id, sample.seed) not in withheld]
     context = {
         "section": "checkpoints",
         "checkpoint": found,
-        "contestants": list(Contestant.objects.filter(checkpoint=found)),
+        "contestants": list(Contestant.objects.filter(checkpoint=found).select_related("lora")),
         "samples": shown,
         "listed": len(listed),
         "withheld": len(listed) - len(shown),

@@ -127,7 +127,7 @@ def epochs_of(run: str, reference: Contestant) -> list[Contestant]:
     Raises UnknownBoardError naming the known runs.
     """
     found = Contestant.objects.filter(checkpoint__run__name=run, recipe_sha256=reference.recipe_sha256)
-    epochs = list(found.exclude(pk=reference.pk).select_related("checkpoint"))
+    epochs = list(found.exclude(pk=reference.pk).select_related("checkpoint", "lora"))
     if not epochs:
         known = listed(Run.objects.filter(checkpoints__isnull=False).distinct().values_list("name", flat=True))
         raise UnknownBoardError(f"no run {run!r} has checkpoints besides {reference}; known: {known}")

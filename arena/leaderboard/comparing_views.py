@@ -73,7 +73,7 @@ def _told(found: Comparing) -> dict[str, Any]:
 
 def _form(request: HttpRequest, named: dict[str, Contestant]) -> dict[str, Any]:
     """What may be asked for, and what was."""
-    contestants = list(Contestant.objects.select_related("checkpoint__run").defer("checkpoint__manifest"))
+    contestants = list(Contestant.objects.select_related("checkpoint__run", "lora").defer("checkpoint__manifest"))
     contestants.sort(key=lambda one: (-one.checkpoint.run_id, one.checkpoint.epoch, one.checkpoint.step, one.pk))
     simulated = Vote.objects.filter(ticket__voter__population=Voter.Population.SIMULATED).exists()
     kept = {name: request.GET.get(name) for name in ("poll", "population", "slice")}

@@ -86,13 +86,14 @@ def begin(poll: str | None, population: str, *, key: bytes, now: datetime) -> Ex
 
 
 def contestant_names() -> dict[int, str]:
-    """A name for each contestant that a vote file can hold: its number in the arena, and its checkpoint's name.
+    """A name for each contestant that a vote file can hold: its number in the arena, and what pages call it.
 
     Each is its own and stays the same in every export. They sort as the numbers' texts do, so that whatever goes by the
     order of names, such as the last bits of a tie, comes out alike.
     """
-    found = Contestant.objects.order_by("pk").values_list("pk", "checkpoint__name")
-    return {pk: f"{pk} {name.replace('|', '/')}".strip() for pk, name in found}
+    named = ("lora_scale", "checkpoint__name", "lora__name")
+    found = Contestant.objects.select_related("checkpoint", "lora").only(*named).order_by("pk")
+    return {one.pk: f"{one.pk} {str(one).replace('|', '/')}".strip() for one in found}
 
 
 def stream(export: Export, form: str) -> Iterator[bytes]:
@@ -167,13 +168,14 @@ def card(export: Export) -> dict[str, Any]:
 
 
 def _contestants(export: Export) -> list[dict[str, Any]]:
-    found = Contestant.objects.select_related("checkpoint__run").defer("checkpoint__manifest").order_by("pk")
+    found = Contestant.objects.select_related("checkpoint__run", "lora").defer("checkpoint__manifest").order_by("pk")
     return [
         {
             "name": export.names[one.pk],
             "checkpoint_sha256": one.checkpoint.sha256,
             "recipe_sha256": one.recipe_sha256,
             "recipe": one.recipe,
+            "lora": one.lora and {"name": one.lora.name, "sha256": one.lora.sha256, "scale": one.lora_scale},
             "run": one.checkpoint.run.name,
             "epoch": one.checkpoint.epoch,
             "step": one.checkpoint.step,

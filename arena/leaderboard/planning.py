@@ -102,7 +102,7 @@ def next_matchups(kind: str, votes: Votes, *, seed: int = 0, count: int = COUNT)
         exploration=0.0,
         rng=np.random.default_rng(seed),
     )
-    names = {pk: str(one) for pk, one in Contestant.objects.select_related("checkpoint").in_bulk(keys).items()}
+    names = {pk: str(one) for pk, one in Contestant.objects.select_related("checkpoint", "lora").in_bulk(keys).items()}
     rows = [_next(choice, keys, names, cells, (voter, gpu)) for choice in choices]
     return sorted(rows, key=lambda row: (row.missing, -row.per_second))
 

@@ -60,7 +60,7 @@ def rows_of(
     order_sd: Mapping[str, float],
 ) -> list[Row]:
     """The rows of these standings, in their order. `shown` is each contestant's exposure."""
-    lean = Contestant.objects.select_related("checkpoint__run").defer("recipe", "checkpoint__manifest")
+    lean = Contestant.objects.select_related("checkpoint__run", "lora").defer("recipe", "checkpoint__manifest")
     contestants = lean.in_bulk([row.contestant_id for row in placed])
     ancestors = lineages(contestants.values())
     by_epoch, few = _by_epoch(placed, contestants), set(provisional)

@@ -212,5 +212,7 @@ def check_answer(poll: Poll, outcome_text: str, reason: str = "") -> str:
 
 def seated_contestants(ticket: Ticket) -> list[Contestant]:
     """Who sat where, by position; for the reveal only."""
-    seats = ticket.matchup.seats.select_related("sample__contestant__checkpoint__run").order_by("position")
+    seats = ticket.matchup.seats.select_related(
+        "sample__contestant__checkpoint__run", "sample__contestant__lora"
+    ).order_by("position")
     return [seat.sample.contestant for seat in seats]

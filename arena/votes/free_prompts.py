@@ -126,7 +126,7 @@ def render(token: str, rng: random.Random) -> None:
     if free is None or not move(free, FreePrompt.State.RENDERING):
         return
     try:
-        for number, contestant in enumerate(free.contestants.select_related("checkpoint"), 1):
+        for number, contestant in enumerate(free.contestants.select_related("checkpoint", "lora"), 1):
             render_missing(contestant, [(free.prompt, free.seed)], should_stop=lambda: not wanted(free))
             FreePrompt.objects.filter(pk=free.pk).update(rendered=number, updated_at=timezone.now())
         prepare_ticket(free, rng)

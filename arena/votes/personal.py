@@ -89,7 +89,7 @@ def places(played: Votes) -> list[Place]:
     system = TrueSkillSystem()
     estimates = system.standings(system.fold(system.start(), played))
     tallies = count({}, played)
-    contestants = Contestant.objects.select_related("checkpoint__run").in_bulk([int(key) for key in estimates])
+    contestants = Contestant.objects.select_related("checkpoint__run", "lora").in_bulk([int(key) for key in estimates])
     best_first = sorted(estimates.items(), key=lambda pair: (-(pair[1].mu or 0.0), pair[0]))
     across = axis(estimates.values())
     return [

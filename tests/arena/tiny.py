@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import save_file
 
+from generation.single import read_header
 from generation.tiny import write_tiny_checkpoint
 
 
@@ -38,3 +41,28 @@ def small_dataset(tmp_path: Path) -> Path:
         rows.append({"name": name, "tags": [person, "red_hair", "green_eyes"], "references": references})
     (folder / "characters.json").write_text(json.dumps(rows))
     return folder
+
+
+@pytest.fixture
+def tiny_lora(tiny_folder: Path, tmp_path: Path) -> Path:
+    """A LoRA in kohya's naming for checkpoints of the tiny architecture, trained on the one of `tiny_folder`."""
+    weights = read_header(tiny_folder / "unet" / "diffusion_pytorch_model.safetensors").shapes
+    tensors = {}
+    for number, name in enumerate(name for name in weights if name.endswith("attn2.to_v.weight")):
+        rows, columns = weights[name]
+        flat = f"lora_unet_{name.removesuffix('.weight').replace('.', '_')}"
+        rng = np.random.default_rng(number)
+        tensors[f"{flat}.lora_down.weight"] = rng.normal(size=(2, columns)).astype(np.float32)
+        tensors[f"{flat}.lora_up.weight"] = rng.normal(size=(rows, 2)).astype(np.float32)
+        tensors[f"{flat}.alpha"] = np.array(2, np.float32)
+    said = {
+        "modelspec.title": "bold lines",
+        "modelspec.license": "CC0-1.0",
+        "ss_network_dim": "2",
+        "ss_new_sd_model_hash": json.loads((tiny_folder / "checkpoint.json").read_text())["sha256"],
+        "ss_dataset_dirs": "/home/someone/secret",
+    }
+    path = tmp_path / "loras" / "bold.safetensors"
+    path.parent.mkdir()
+    save_file(tensors, path, metadata=said)
+    return path

@@ -9,7 +9,7 @@ from generation.convert import to_folder
 from generation.errors import CheckpointError
 from generation.imageio import read_archive
 from generation.loading import Origin, load
-from generation.lora import LoraRef
+from generation.lora_file import LoraRef
 from generation.tiny import write_tiny_checkpoint
 
 # One layer of each kind: (component, our name, kohya's flat name)

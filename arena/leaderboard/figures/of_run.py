@@ -91,7 +91,8 @@ def run_trend(ask: Ask, seconds: float | None) -> Figure:
 def stages_of(name: str, findings: Findings) -> list[Stage]:
     """The rated epochs of a run under the recipe that most of them share, after the checkpoint it started from."""
     rated = {key: at for at, key in enumerate(findings.contestants.tolist()) if np.isfinite(findings.strength[at])}
-    lean = Contestant.objects.select_related("checkpoint__parent").defer("recipe", "checkpoint__manifest")
+    plain = Contestant.objects.filter(lora=None)
+    lean = plain.select_related("checkpoint__parent").defer("recipe", "checkpoint__manifest")
     own = list(lean.filter(checkpoint__run__name=name, pk__in=rated).order_by("checkpoint__epoch", "checkpoint__step"))
     if not own:
         return []

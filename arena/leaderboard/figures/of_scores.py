@@ -34,7 +34,7 @@ MEASURES = {
 
 def current_scores() -> list[CheckpointScore]:
     """The scores that may stand beside each other, without their images."""
-    found = CheckpointScore.objects.current().select_related("contestant__checkpoint__run")
+    found = CheckpointScore.objects.current().select_related("contestant__checkpoint__run", "contestant__lora")
     return list(found.defer("result", "contestant__recipe", "contestant__checkpoint__manifest"))
 
 

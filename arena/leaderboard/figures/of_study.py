@@ -40,7 +40,7 @@ def reason(found: Studied) -> str:
 
 def lean_contestants(keys: Sequence[int]) -> dict[int, Contestant]:
     """The contestants by key, with checkpoint and run, without recipes and manifests."""
-    lean = Contestant.objects.select_related("checkpoint__run").defer("recipe", "checkpoint__manifest")
+    lean = Contestant.objects.select_related("checkpoint__run", "lora").defer("recipe", "checkpoint__manifest")
     return lean.in_bulk(keys)
 
 

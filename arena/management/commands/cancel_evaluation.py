@@ -24,7 +24,8 @@ class Command(BaseCommand):
             found = find_checkpoint(checkpoint)
         except UnknownCheckpointError as error:
             raise CommandError(str(error)) from error
-        runs = list(EvaluationRun.objects.filter(contestant__checkpoint=found).select_related("contestant__checkpoint"))
+        of_checkpoint = EvaluationRun.objects.filter(contestant__checkpoint=found)
+        runs = list(of_checkpoint.select_related("contestant__checkpoint", "contestant__lora"))
         stopped = [run for run in runs if cancel(run)]
         if not stopped:
             states = ", ".join(run.state for run in runs)

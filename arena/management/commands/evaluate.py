@@ -15,7 +15,7 @@ from arena.evaluations.models import EvaluationRun
 from arena.evaluations.scores import spell_score
 from arena.evaluations.status import spell_cost
 from arena.evaluations.tasks import enqueue
-from arena.gallery.finding import UnknownCheckpointError, find_checkpoint
+from arena.gallery.finding import UnknownCheckpointError, find_contestants
 from arena.gallery.models import Contestant
 from arena.gallery.registering import ConflictError, register
 from generation.checkpoint import CheckpointError
@@ -31,7 +31,10 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("checkpoint", help="name, first characters of the hash, or folder of a checkpoint")
+        parser.add_argument(
+            "checkpoint",
+            help="name or first characters of the hash (with /RECIPE for one of several), or folder of a checkpoint",
+        )
         parser.add_argument("--queue", action="store_true", help="hand it to the worker instead of rendering here")
 
     def handle(self, *, checkpoint: str, queue: bool, **options: Any) -> None:
@@ -81,7 +84,8 @@ class Command(BaseCommand):
 
 
 def find(text: str) -> list[Contestant]:
-    """The contestants of one checkpoint, by name, by hash prefix, or by folder (registered if it is new).
+    """The contestants of one checkpoint, by name, by hash prefix, or by folder (registered if it is new); or one of
+    them, as NAME/RECIPE.
 
     Raises CommandError when nothing, or more than one checkpoint, fits.
     """
@@ -91,6 +95,6 @@ def find(text: str) -> list[Contestant]:
         except (CheckpointError, ConflictError) as error:
             raise CommandError(str(error)) from error
     try:
-        return list(find_checkpoint(text).contestants.all())
+        return find_contestants(text)
     except UnknownCheckpointError as error:
         raise CommandError(f"{error}; or name a checkpoint's folder") from error

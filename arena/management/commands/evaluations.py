@@ -28,7 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *, checkpoint: str | None, state: str | None, **options: Any) -> None:
         """Print them; CommandError for an unknown checkpoint."""
-        runs = EvaluationRun.objects.select_related("contestant__checkpoint__run").order_by("-pk")
+        runs = EvaluationRun.objects.select_related("contestant__checkpoint__run", "contestant__lora").order_by("-pk")
         if checkpoint is not None:
             try:
                 runs = runs.filter(contestant__checkpoint=find_checkpoint(checkpoint))

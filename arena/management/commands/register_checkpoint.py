@@ -8,28 +8,31 @@ from django.core.management.base import BaseCommand, CommandError
 
 from arena.evaluations.running import start
 from arena.evaluations.tasks import enqueue
+from arena.gallery.finding import names_of
 from arena.gallery.registering import ConflictError, register
 from generation.checkpoint import CheckpointError
+from generation.lora_file import LoraRef
 
 
 class Command(BaseCommand):
-    help = "Register a checkpoint folder; the same folder again changes nothing."
+    help = "Register a checkpoint folder, perhaps with a LoRA added; the same again changes nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", type=Path, help="a checkpoint folder (diffusers SDXL plus checkpoint.json)")
         parser.add_argument(
+            "--lora", metavar="FILE[:SCALE]", help="register the checkpoint with this LoRA added, as a contestant"
+        )
+        parser.add_argument(
             "--evaluate", action=BooleanOptionalAction, default=True, help="hand its evaluation to the worker"
         )
 
-    def handle(self, *, path: Path, evaluate: bool, **options: Any) -> None:
+    def handle(self, *, path: Path, lora: str | None, evaluate: bool, **options: Any) -> None:
         try:
-            contestant, created = register(path)
-        except (CheckpointError, ConflictError) as error:
+            contestant, created = register(path, LoraRef.parse(lora) if lora else None)
+        except (CheckpointError, ConflictError, ValueError) as error:
             raise CommandError(str(error)) from error
-        checkpoint = contestant.checkpoint
-        self.stdout.write(
-            f"{checkpoint.name} ({checkpoint.sha256[:12]}): {'registered' if created else 'known already'}"
-        )
+        (name,) = names_of([contestant])
+        self.stdout.write(f"{contestant} ({name}): {'registered' if created else 'known already'}")
         if evaluate:
             run, queued = start(contestant)
             if queued:

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from arena.evaluations.ordering import ASSUMED_SWAP_SECONDS, compare_orders, measured_cost, waiting_work
+from arena.evaluations.running import unfinished
 from arena.evaluations.status import spell_seconds
-from arena.gallery.models import Checkpoint
 from generation.planner import Forecast, runs
 
 PIPED_WIDTH = 160
@@ -45,7 +45,8 @@ class Command(BaseCommand):
 
 def _rows(order: Forecast) -> list[dict[str, Any]]:
     """What follows each other on one checkpoint, as one row."""
-    names = dict(Checkpoint.objects.values_list("sha256", "name"))
+    waiting = unfinished().select_related("contestant__checkpoint", "contestant__lora")
+    names = {run.contestant.weights: str(run.contestant) for run in waiting}
     begun = order.steps[0].begins if order.steps else 0.0
     return [
         {

@@ -6,9 +6,9 @@ from django.test import Client
 
 from arena.evaluations.tasks import advance_evaluation
 from tests.arena.leaderboard.conftest import log
-from tests.arena.tiny import media, small_dataset, tiny_folder
+from tests.arena.tiny import media, small_dataset, tiny_folder, tiny_lora
 
-__all__ = ["authorised", "log", "media", "queued", "small_dataset", "tiny_folder"]
+__all__ = ["authorised", "log", "media", "queued", "small_dataset", "tiny_folder", "tiny_lora"]
 
 
 @pytest.fixture(autouse=True)

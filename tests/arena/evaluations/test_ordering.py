@@ -70,7 +70,7 @@ def test_the_others_get_their_turn_at_the_age_bound(runs, settings) -> None:
     first, second, third = runs
     assert ordering.choose(third.pk) == first.pk, "nothing is loaded: the one that waits longest"
     running.advance(first.pk, seconds=0)
-    assert rendering.LOADED.sha256 == first.contestant.checkpoint.sha256
+    assert rendering.LOADED.weights == first.contestant.checkpoint.sha256
     assert ordering.choose(second.pk) == first.pk
     EvaluationRun.objects.filter(pk=third.pk).update(waiting_since=timezone.now() - timedelta(seconds=61))
     assert ordering.choose(second.pk) == third.pk
@@ -99,10 +99,10 @@ def test_a_failing_evaluation_does_not_lose_the_message_of_another(runs, monkeyp
 
 
 def test_one_renderer_changes_checkpoint_in_place(runs) -> None:
-    renderers = {id(rendering.LOADED.of(run.contestant.checkpoint)) for run in runs}
+    renderers = {id(rendering.LOADED.of(run.contestant)) for run in runs}
     assert len(renderers) == 1
-    assert rendering.LOADED.sha256 == runs[2].contestant.checkpoint.sha256
-    renderer = rendering.LOADED.of(runs[0].contestant.checkpoint)
+    assert rendering.LOADED.weights == runs[2].contestant.checkpoint.sha256
+    renderer = rendering.LOADED.of(runs[0].contestant)
     assert renderer.info.sha256 == runs[0].contestant.checkpoint.sha256
     assert not renderer.last_swap.read, "its weights were still in memory"
 

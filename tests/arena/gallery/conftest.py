@@ -1,5 +1,5 @@
 """Fixtures of this folder."""
 
-from tests.arena.tiny import media, small_dataset, tiny_folder
+from tests.arena.tiny import media, small_dataset, tiny_folder, tiny_lora
 
-__all__ = ["media", "small_dataset", "tiny_folder"]
+__all__ = ["media", "small_dataset", "tiny_folder", "tiny_lora"]
