@@ -30,7 +30,9 @@ from generation.origin_cli import (
     recipe_options,
 )
 from generation.origin_cli import renderer as renderer_of
-from generation.recipe import ImageRequest, Recipe
+from generation.probe_cli import probe, probe_options
+from generation.recipe import Recipe
+from generation.upsample_cli import request, request_options, upsample, upsample_options
 
 FAILED = 1
 
@@ -59,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _render_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", type=Path, metavar="FOLDER|FILE")
-    parser.add_argument("--prompt", required=True)
+    request_options(parser)
     parser.add_argument("--seed", type=int, required=True, help="seed of the first image; the next ones count up")
     parser.add_argument("--count", type=int, default=1, help="number of images")
     parser.add_argument("--out", type=Path, required=True, help="folder for the PNGs, made if missing")
@@ -94,7 +96,8 @@ def _bench_options(parser: argparse.ArgumentParser) -> None:
 def _render(options: argparse.Namespace) -> int:
     if options.count < 1:
         raise ValueError(f"--count must be at least 1, got {options.count}")
-    requests = [ImageRequest(options.prompt, options.seed + i) for i in range(options.count)]
+    first = request(options)
+    requests = [replace(first, seed=first.seed + i) for i in range(options.count)]
     how = mode(options)
     if how.image is not None:
         options.width, options.height = options.width or how.image.width, options.height or how.image.height
@@ -194,5 +197,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Callable[[argpars
     "verify": (_verify, _verify_options, "render a PNG again: exit 0 exact, 3 within 1/255, 4 different"),
     "matchup": (matchup, matchup_options, "render one request by several checkpoints, all or none"),
     "upscale": (upscale, upscale_options, "enlarge a picture by tiles, to any size"),
+    "probe": (probe, probe_options, "measure what the paper's appendix shows: prompts, pictures, numbers"),
+    "upsample": (upsample, upsample_options, "make longer texts of prompts, once, and keep them in a table"),
     "bench": (_bench, _bench_options, "measure images a second, changes of checkpoint, and what provenance costs"),
 }

@@ -17,5 +17,9 @@ class RenderError(GenerationError):
     """Rendering gave no usable image (NaN, infinite or constant pixels), or the recipe does not fit the checkpoint."""
 
 
+class UpsamplingError(GenerationError):
+    """A prompt cannot be upsampled: its text is in no table, or TIPO is not here, or failed."""
+
+
 class Cancelled(GenerationError):
     """The caller's ``should_stop`` answered true; nothing of the current batch was delivered."""

@@ -1,6 +1,7 @@
 """Build the Manifest of a rendered image from what actually rendered it. `provenance` says what becomes of it."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -62,6 +63,7 @@ def text_record(parts: Parts, recipe: Recipe, request: ImageRequest) -> dict[str
     return {
         "prompt": request.prompt,
         **({"sent_prompt": sent} if sent != request.prompt else {}),
+        **({"upsampling": asdict(request.upsampling)} if request.upsampling else {}),
         "seed": request.seed,
         "tokens": token_record(parts, recipe, sent),
     }

@@ -10,14 +10,14 @@ from generation.imageio import archive_png, blind_png
 from generation.modes_cli import mode, mode_options
 from generation.origin_cli import chosen, device_options, load, origin, origin_options, plain_console, recipe_options
 from generation.origin_cli import renderer as renderer_of
-from generation.recipe import ImageRequest
+from generation.upsample_cli import request, request_options
 
 
 def matchup_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``matchup``."""
     parser.add_argument("path", type=Path, metavar="FOLDER|FILE", help="the first side; its recipe serves all")
     parser.add_argument("other", type=Path, nargs="+", metavar="FOLDER|FILE", help="the other sides")
-    parser.add_argument("--prompt", required=True)
+    request_options(parser)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True, help="a new folder: side-1.png and so on, and blind/ copies")
     origin_options(parser)
@@ -31,7 +31,7 @@ def matchup(options: argparse.Namespace) -> int:
     out: Path = options.out
     if out.exists():
         raise ValueError(f"{out} is there already: choose a new folder")
-    request, how = ImageRequest(options.prompt, options.seed), mode(options)
+    asked, how = request(options), mode(options)
     first = renderer_of(options)
     recipe = replace(first.info.recipe, **chosen(options))
 
@@ -41,7 +41,7 @@ def matchup(options: argparse.Namespace) -> int:
             first.swap(origin(path, options))
             yield first
 
-    images = load("generation.matchup.render_matchup")(sides(), recipe, request, mode=how)
+    images = load("generation.matchup.render_matchup")(sides(), recipe, asked, mode=how)
     (out / "blind").mkdir(parents=True)
     for number, rendered in enumerate(images, 1):
         path = out / f"side-{number}.png"

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from generation.canonical import canonical_json
@@ -16,6 +17,7 @@ from generation.checkpoint import CheckpointInfo
 SCHEMA = 2
 READABLE = (1, 2)
 MAX_BYTES = 8191
+CPU_INFO = Path("/proc/cpuinfo")
 PACKAGES = ("torch", "diffusers", "transformers", "tokenizers", "numpy", "pillow")
 A1111_SAMPLERS = {"euler_a": "Euler a", "euler": "Euler", "dpmpp_2m": "DPM++ 2M"}
 A1111_SCHEDULES = {"karras": "Karras"}
@@ -27,6 +29,7 @@ def environment(*, threads: int, device: str, cpu_capability: str, compiled: str
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "machine": platform.machine(),
+        "processor": processor(),
         "cpu_capability": cpu_capability,
         "device": device,
         "threads": threads,
@@ -99,6 +102,17 @@ def a1111_parameters(manifest: Mapping[str, Any]) -> str:
 def _quoted(value: object) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return json.dumps(text, ensure_ascii=False) if any(mark in text for mark in ',:\n"') else text
+
+
+@cache
+def processor() -> str:
+    """Vendor, family, model and name of the CPU: libraries choose kernels by them, beyond the instruction set."""
+    if not CPU_INFO.is_file():
+        return platform.processor() or platform.machine()
+    lines = (line.partition(":") for line in CPU_INFO.read_text(encoding="utf-8").split("\n\n")[0].splitlines())
+    said = {name.strip(): value.strip() for name, _, value in lines}
+    words = [said.get(name, "") for name in ("vendor_id", "cpu family", "model", "model name")]
+    return " ".join(filter(None, words)) or platform.machine()
 
 
 @cache

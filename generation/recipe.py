@@ -111,11 +111,32 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
+class Upsampling:
+    """Where a prompt's text came from, if it is not what was asked: see `generation.upsampling`.
+
+    Attributes:
+        adapter: ``tipo``, or ``null`` where the text was left as it is.
+        prompt: what was asked.
+        seed: of the adapter.
+        model_sha256: hash of the adapter's weights, None where it has none.
+    """
+
+    adapter: str
+    prompt: str
+    seed: int
+    model_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """One image to render: a prompt of 1..1000 characters and a seed in 0..2**64-1. Raises ValueError otherwise."""
+    """One image to render: a prompt of 1..1000 characters and a seed in 0..2**64-1. Raises ValueError otherwise.
+
+    ``upsampling`` says where the prompt came from; it goes into the Manifest and changes no pixel.
+    """
 
     prompt: str
     seed: int
+    upsampling: Upsampling | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.prompt, str) or not self.prompt.strip():

@@ -14,7 +14,7 @@ from generation.imageio import pixel_sha256, read_archive
 from generation.loading import Origin
 from generation.modes import Mode, mode_of
 from generation.provenance import READABLE, as_schema_1, differing_fields, recorded_in
-from generation.recipe import ImageRequest, Recipe
+from generation.recipe import ImageRequest, Recipe, Upsampling
 from generation.renderer import Rendered, Renderer
 from generation.upscale import Enlargement, upscale
 
@@ -53,7 +53,7 @@ def verify(
     impossible value, or a source is not the one it names, CheckpointError when the folder is not sound.
     """
     try:
-        recipe, request = Recipe.from_dict(manifest["recipe"]), ImageRequest(manifest["prompt"], manifest["seed"])
+        recipe, request = Recipe.from_dict(manifest["recipe"]), _request(manifest)
         threads, dtype = int(manifest["environment"]["threads"]), DTYPES[manifest["dtype"]]
         recorded, schema = manifest["checkpoint"]["sha256"], manifest["schema"]
         backend = manifest["environment"].get("compiled") or None
@@ -72,6 +72,12 @@ def verify(
     return _compare(image, manifest, again.image, again.manifest)
 
 
+def _request(manifest: dict[str, Any]) -> ImageRequest:
+    """The text is the Manifest's own: what once upsampled it is not asked again."""
+    upsampling = manifest.get("upsampling")
+    return ImageRequest(manifest["prompt"], manifest["seed"], Upsampling(**upsampling) if upsampling else None)
+
+
 def _upscaled(
     renderer: Renderer, recipe: Recipe, request: ImageRequest, mode: Mode, manifest: dict[str, Any]
 ) -> Rendered:
@@ -87,7 +93,10 @@ def _compare(
 ) -> Verification:
     # A first-generation Manifest lacks fields, and lists the second encoder's ids in full.
     if manifest["schema"] == 1:
+        processor = {"processor": again_manifest["environment"]["processor"]}
         again_manifest = recorded_in(manifest, as_schema_1(again_manifest))
+        # It does not name the processor, so that it may well have been another one.
+        again_manifest["environment"] |= processor
     fields = differing_fields(manifest, again_manifest)
     difference = _max_difference(image, again)
     edited = manifest.get("pixel_sha256") != pixel_sha256(image)

@@ -93,13 +93,18 @@ def test_verify_repeats_the_recorded_dtype(tiny, tmp_path):
     assert main(["verify", str(path), "--checkpoint", str(tiny)]) == 0
 
 
-def test_verify_accepts_a_last_bit_from_another_environment(tiny, archived, capsys):
+@pytest.mark.parametrize(
+    "before", [{"packages": {"torch": "2.6.0"}}, {"processor": "AuthenticAMD 25"}, {"processor": None}]
+)
+def test_verify_accepts_a_last_bit_from_another_environment(tiny, archived, capsys, before):
+    """None: from before manifests named the processor."""
+
     def edit(image, manifest):
         nudge(image, manifest, 1)
-        manifest["environment"]["packages"]["torch"] = "2.6.0"
+        manifest["environment"] |= before
 
     assert main(["verify", archived(edit), "--checkpoint", str(tiny)]) == 3
-    assert "environment.packages.torch" in capsys.readouterr().out
+    assert f"environment.{next(iter(before))}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import io
 import re
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -97,4 +98,6 @@ def test_the_environment_names_versions_and_machine():
     found = environment(threads=2, device="cpu", cpu_capability="AVX2")
     assert found["threads"] == 2
     assert found["cpu_capability"] == "AVX2"
+    said = Path("/proc/cpuinfo").read_text()
+    assert all(word in said for word in found["processor"].split())
     assert all(found["packages"][name] for name in ("torch", "diffusers", "transformers", "numpy", "pillow"))

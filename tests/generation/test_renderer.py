@@ -136,7 +136,7 @@ def test_the_manifest_has_every_field_it_needs(renderer, recipe):
     }  # fmt: skip
     assert set(manifest["components"]) == {"unet", "vae", "text_encoder", "text_encoder_2"}
     assert set(manifest["environment"]) == {
-        "python", "packages", "machine", "cpu_capability", "device", "threads", "attention", "compiled",
+        "python", "packages", "machine", "processor", "cpu_capability", "device", "threads", "attention", "compiled",
     }  # fmt: skip
 
 
