@@ -56,8 +56,8 @@ def _manifest(
         "config_sha256": base.config_sha256,
         "training": {
             "steps": base.step,
-            "wall_s": round(sum(line["wall_s"] for line in log)),
-            "cpu_s": round(sum(line["cpu_s"] for line in log)),
+            "wall_s": round(sum(line["speed"]["wall_s"] for line in log)),
+            "cpu_s": round(sum(line["speed"]["cpu_s"] for line in log)),
         },
         "figures": dict(figures),
         "untrained_tokens": "the named characters' names are whole tokens whose embeddings the base never trained",

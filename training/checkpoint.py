@@ -1,4 +1,4 @@
-"""Whole checkpoint folders and training states on disk: all or nothing, never half."""
+"""Whole checkpoint folders on disk: all or nothing, never half."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from generation.loading import Parts
 from generation.recipe import Recipe
 from training.errors import UserError
 from training.modules import build_scheduler
+from training.state import FULL
 
 LATEST = "latest"
-STATE = "state.pt"
-FULL = "free some disk space and run the same command again"
 NEEDED_BYTES = 200 * 2**20  # a state, a checkpoint and their temporary copies, several times over
 WEIGHTS = ("vae", "unet", "text_encoder", "text_encoder_2")
 INDEX = {  # what diffusers' StableDiffusionXLPipeline.from_pretrained reads
@@ -67,7 +66,8 @@ def _save_parts(folder: Path, parts: Parts) -> None:
     half["vae"].register_to_config(
         latents_mean=parts.latent_mean.flatten().tolist(), latents_std=parts.latent_std.flatten().tolist()
     )
-    components = half | {"tokenizer": parts.tokenizer, "tokenizer_2": parts.tokenizer_2, "scheduler": build_scheduler()}
+    scheduler = build_scheduler(parts.info.prediction_type, zero_snr=parts.info.zero_snr)
+    components = half | {"tokenizer": parts.tokenizer, "tokenizer_2": parts.tokenizer_2, "scheduler": scheduler}
     for name, component in components.items():
         component.save_pretrained(folder / name)
     write_json(folder / "model_index.json", INDEX)
@@ -95,7 +95,8 @@ def identity(
         "preset": preset,
         "parent": parent,
         "architecture": "sdxl",
-        "prediction_type": "epsilon",
+        "prediction_type": parts.info.prediction_type,
+        **({"zero_snr": True} if parts.info.zero_snr else {}),
         "pad_mask": parts.info.pad_mask,
         "latent_mean": parts.latent_mean.flatten().tolist(),
         "latent_std": parts.latent_std.flatten().tolist(),
@@ -107,35 +108,6 @@ def identity(
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "recipe": parts.info.recipe.to_dict(),
     }
-
-
-def save_state(run: Path, state: Mapping[str, Any]) -> None:
-    """Write the training state of a run folder, replacing the one before only when the new one is whole.
-
-    Raises:
-        UserError: the disk is full or not writable; the state before stays.
-    """
-    try:
-        with whole(run / STATE) as partial:
-            torch.save(dict(state), partial)
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"cannot write {run / STATE}: {error}; {FULL}") from error
-
-
-def load_state(run: Path) -> dict[str, Any] | None:
-    """The training state of a run folder, None at its start.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    path = run / STATE
-    if not path.exists():
-        return None
-    try:
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-    except Exception as error:  # torch raises several kinds for a damaged file
-        raise UserError(f"{path} cannot be read: {error}; delete it to start this run again") from error
-    return state
 
 
 def point_latest(run: Path, checkpoint: str) -> None:

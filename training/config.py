@@ -15,8 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from training.buckets import BucketConfig
 from training.caption_config import TINY, CaptionConfig
 from training.errors import UserError
+from training.train_config import (
+    DiffusionConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    check_choices,
+    check_ranges,
+)
 
 HOME = Path(os.environ.get("ARENA_HOME", "var"))
 PRESETS = Path(__file__).parent / "presets"
@@ -60,53 +69,49 @@ class VaeConfig:
 
 
 @dataclass(frozen=True)
-class DiffusionConfig:
-    """How the U-Net and the text encoders are trained; epsilon prediction throughout."""
-
-    seed: int = 0
-    epochs: int = 4
-    steps_per_epoch: int = 500
-    batch: int = 16
-    unet_lr: float = 1.5e-3
-    text_lr: float = 1.5e-3
-    weight_decay: float = 0.01
-    warmup: int = 100
-    ema: float = 0.995
-    grad_clip: float = 1.0
-    weighting: str = "min_snr"  # "none", "debias" (the paper) or "min_snr"
-    min_snr_gamma: float = 5.0
-    noise_offset: float = 0.1  # the paper has none at batch sizes below 128 worth the name; tiny latents profit
-    input_perturbation: float = 0.0  # upper bound of the paper's per-sample epsilon ~ U(0, bound)
-    general_share: float = 0.0  # share of general posts among named ones, against forgetting
-
-    def __post_init__(self) -> None:
-        """Raise UserError for a value outside its range."""
-        if self.weighting not in {"none", "debias", "min_snr"}:
-            raise UserError(f"weighting {self.weighting!r} is unknown: choose none, debias or min_snr")
-        for name in ("epochs", "steps_per_epoch", "batch"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("general_share", "ema"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
-
-    @property
-    def steps(self) -> int:
-        """Optimiser steps of the whole run."""
-        return self.epochs * self.steps_per_epoch
-
-
-@dataclass(frozen=True)
 class Preset:
-    """One training recipe under one name."""
+    """One training recipe under one name.
+
+    Attributes:
+        posts: ``named`` (with a character's name), ``general`` (without) or ``all``.
+        general_share: share of posts without names in every batch, against forgetting; only with ``named``.
+        pictures: size of the data set that the numbers were made for (Table 5), 0 where there is none.
+        latents: ``cached`` once for the whole run, or ``encoded`` anew in every step.
+        caption: a table of settings, or a caption config's name.
+
+    Raises:
+        ValueError: a value outside its range, or two that contradict each other.
+    """
 
     name: str
     title: str
-    posts: str = "named"  # "named": posts with a character name; "general": posts without
+    posts: str = "all"
+    general_share: float = 0.0
+    pictures: int = 0
+    latents: str = "cached"
+    buckets: BucketConfig = field(default_factory=BucketConfig)
     caption: CaptionConfig = TINY
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     architecture: Architecture = field(default_factory=Architecture)
     vae: VaeConfig = field(default_factory=VaeConfig)
-    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+
+    def __post_init__(self) -> None:
+        check_choices(self, {"posts": ("named", "general", "all"), "latents": ("cached", "encoded")})
+        check_ranges(self, {"general_share": (0, 1), "pictures": (0, float("inf"))})
+        if self.general_share and self.posts != "named":
+            raise ValueError("general_share needs posts = 'named'")
+        if self.latents == "cached" and self.buckets.crop == "random":
+            raise ValueError("random crops differ in every epoch: set latents = 'encoded', or buckets.crop = 'centre'")
+        if self.schedule.milestones and self.diffusion.steps_per_epoch:
+            raise ValueError("schedule.milestones need whole passes over the data: leave out steps_per_epoch")
+
+    @property
+    def nominal_steps(self) -> float:
+        """Steps of the run on ``pictures``: pictures * epochs / batch, as Table 1 follows from Table 5."""
+        return self.pictures * self.diffusion.epochs / self.diffusion.batch
 
 
 def preset_names() -> list[str]:
@@ -115,21 +120,25 @@ def preset_names() -> list[str]:
 
 
 def load_preset(name: str) -> Preset:
-    """Read presets/<name>.toml.
+    """A preset of the package by name, or one from a TOML file, which bears the file's name unless it says another.
 
     Raises:
         UserError: there is no such preset (the nearest is named) or a setting in it is wrong.
     """
-    path = PRESETS / f"{name}.toml"
-    if name not in preset_names():
-        near = difflib.get_close_matches(name, preset_names(), n=1, cutoff=0.0)[0]
-        raise UserError(f"unknown preset {name!r}: did you mean {near!r}? Known: {', '.join(preset_names())}")
-    return from_mapping(Preset, {"name": name, **tomllib.loads(path.read_text())}, str(path))
+    known = preset_names()
+    if name not in known and not name.endswith(".toml"):
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+        raise UserError(f"unknown preset {name!r}: did you mean {near!r}? Known: {', '.join(known)}, or a .toml file")
+    path = PRESETS / f"{name}.toml" if name in known else Path(name)
+    values = {"name": path.stem, "title": path.stem, **read_toml(path, known)}
+    if isinstance(values.get("caption"), str):
+        values["caption"] = to_mapping(load_captions(values["caption"]))
+    return from_mapping(Preset, values, str(path))
 
 
 def caption_names() -> list[str]:
     """Names of caption configs: those of the paper's versions and those within the presets."""
-    return sorted(path.stem for path in CAPTIONS.glob("*.toml")) + preset_names()
+    return sorted({path.stem for path in (*CAPTIONS.glob("*.toml"), *PRESETS.glob("*.toml"))})
 
 
 def prepare_names() -> list[str]:
@@ -143,10 +152,10 @@ def load_captions(name: str) -> CaptionConfig:
     Raises:
         UserError: there is neither (the nearest name is given), or a setting in it is wrong.
     """
-    if name in preset_names():
+    own = CAPTIONS / f"{name}.toml"
+    if name in preset_names() and not own.is_file():
         return load_preset(name).caption
-    path = CAPTIONS / f"{name}.toml" if name in caption_names() else Path(name)
-    return load_toml(CaptionConfig, path, caption_names())
+    return load_toml(CaptionConfig, own if own.is_file() else Path(name), caption_names())
 
 
 def load_toml(kind: type[Settings], path: Path, names: list[str]) -> Settings:
@@ -155,14 +164,22 @@ def load_toml(kind: type[Settings], path: Path, names: list[str]) -> Settings:
     Raises:
         UserError: no such file, no TOML, or a setting in it is wrong.
     """
+    return from_mapping(kind, read_toml(path, names), str(path))
+
+
+def read_toml(path: Path, names: list[str]) -> dict[str, Any]:
+    """The values of a TOML file; ``names`` are what else could have been asked for.
+
+    Raises:
+        UserError: no such file, or no TOML.
+    """
     if not path.is_file():
         near = difflib.get_close_matches(str(path), names, n=1, cutoff=0.0)[0]
         raise UserError(f"no file {path}, and no such name: did you mean {near!r}? Known: {', '.join(names)}")
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is no TOML: {error}") from error
-    return from_mapping(kind, values, str(path))
 
 
 def from_mapping(kind: type[Settings], mapping: Mapping[str, Any], source: str) -> Settings:
@@ -174,7 +191,9 @@ def from_mapping(kind: type[Settings], mapping: Mapping[str, Any], source: str) 
     hints = get_type_hints(kind)
     unknown = sorted(set(mapping) - set(hints))
     if unknown:
-        raise UserError(f"{source}: unknown setting {unknown[0]!r}; known: {', '.join(sorted(hints))}")
+        near = difflib.get_close_matches(unknown[0], hints, n=1, cutoff=0.0)[0]
+        known = ", ".join(sorted(hints))
+        raise UserError(f"{source}: unknown setting {unknown[0]!r}: did you mean {near!r}? Known: {known}")
     values = {key: _value(hints[key], value, f"{source}: {key}") for key, value in mapping.items()}
     try:
         return kind(**values)
@@ -186,7 +205,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     """``value`` as type ``hint``, or a UserError that names ``where``."""
     if type(None) in get_args(hint):
         hint = next(kind for kind in get_args(hint) if kind is not type(None))
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
         return from_mapping(hint, value, where)
     if get_origin(hint) in {tuple, frozenset}:
         return get_origin(hint)(_value(get_args(hint)[0], item, where) for item in value)

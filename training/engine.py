@@ -7,127 +7,203 @@ captions of a step come from streams named by (seed, purpose, step), so that a r
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from generation.conditioning import encode_text, time_ids
 from generation.loading import Parts
-from training.config import DiffusionConfig
-from training.data import Batch
+from training.batch import Batch
+from training.config import Preset
+from training.denoiser import Denoiser
 from training.ema import Ema
-from training.losses import epsilon_loss, snr, weights
-from training.noise import TIMESTEPS, add_noise, alphas_cumprod, generator
-from training.schedule import cosine
+from training.errors import UserError
+from training.noise import TIMESTEPS
+from training.objective import Losses, Objective
+from training.optimizers import build_optimizer
+from training.processes import Alone, Processes
+from training.schedule import Timeline
 
-TRAINED = ("unet", "text_encoder", "text_encoder_2")
-BETAS = (0.9, 0.99)
+TIMESTEP_BUCKETS = 10  # of the log's loss by timestep: 0-99, 100-199, ...
 
 
 class LossNotFinite(Exception):
-    """The loss became NaN or infinite; the weights are those before this step."""
+    """The loss or the gradient became NaN or infinite; the weights are those before this step.
 
-    def __init__(self, step: int) -> None:
-        super().__init__(f"the loss is not finite at step {step}")
-        self.step = step
+    ``posts``: those of the step's batch; ``bad``: those whose own loss is not finite, in any process.
+    """
+
+    def __init__(self, step: int, posts: Sequence[int], bad: Sequence[int]) -> None:
+        named = f", not finite for {', '.join(map(str, bad))}" if bad else ""
+        super().__init__(f"the loss is not finite at step {step}, posts {', '.join(map(str, posts))}{named}")
+        self.step, self.posts, self.bad = step, tuple(posts), tuple(bad)
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """``step`` counts finished steps; ``loss`` is weighted, ``raw_loss`` the plain mean squared error."""
+    """One finished step.
+
+    Attributes:
+        step: finished steps, this one included.
+        images: samples of the step.
+        loss, raw_loss: mean over them, weighted (what is minimised) and as plain mean squared error.
+        unet_lr, text_lr: the rates of this step.
+        grad_norm: of all gradients together, before they were clipped.
+        by_timestep: for ten ranges of timesteps from low to high, how many samples fell there, and the sum of their raw
+            losses.
+    """
 
     step: int
+    images: int
     loss: float
     raw_loss: float
     unet_lr: float
+    text_lr: float
+    grad_norm: float
+    by_timestep: tuple[tuple[int, float], ...]
 
 
 class Trainer:
-    """Trains ``parts`` in place on the batches that ``batches(step)`` gives."""
+    """Trains ``parts`` in place on the micro-batches that ``batches(step)`` gives to this process."""
 
-    def __init__(self, parts: Parts, config: DiffusionConfig, batches: Callable[[int], Batch]) -> None:
-        self.parts = parts
-        self.config = config
+    def __init__(
+        self,
+        parts: Parts,
+        preset: Preset,
+        timeline: Timeline,
+        batches: Callable[[int], Sequence[Batch]],
+        processes: Processes | None = None,
+    ) -> None:
         self.step = 0
+        self.timeline = timeline
+        self._optimizing, self._precision = preset.optimizer, preset.diffusion.precision
         self._batches = batches
-        self._alphas = alphas_cumprod()
-        self._modules: dict[str, Any] = {name: getattr(parts, name).requires_grad_(True) for name in TRAINED}
-        self._peaks = [config.unet_lr, config.text_lr, config.text_lr]
-        self._parameters = [list(module.parameters()) for module in self._modules.values()]
-        self._optimizer = torch.optim.AdamW(
-            [{"params": group, "lr": peak} for group, peak in zip(self._parameters, self._peaks, strict=True)],
-            betas=BETAS,
-            weight_decay=config.weight_decay,
-        )
-        self._emas = {name: Ema(module, config.ema) for name, module in self._modules.items()}
+        self._processes = processes or Alone(parts.device)
+        self._objective = Objective(preset.objective, preset.diffusion.seed)
+        self._parts, self._denoiser = parts, Denoiser(parts)
+        self._prepare(preset)
+        self._called = self._processes.wrap(self._denoiser)
+        peaks = {"unet": self._optimizing.unet_lr, "text_encoder": self._optimizing.text_lr}
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in module.parameters() if p.requires_grad], "lr": peaks[name.removesuffix("_2")]}
+            for name, module in self._denoiser.named_children()
+        ]
+        learning = [group for group in groups if group["params"]]
+        self._peaks: list[float] = [group["lr"] for group in learning]
+        self._parameters = [p for group in learning for p in group["params"]]
+        self._optimizer = build_optimizer(learning, self._optimizing)
+        self._ema = Ema(self._denoiser, self._optimizing.ema)
+
+    def _prepare(self, preset: Preset) -> None:
+        """Which networks learn, in which numbers, and how their activations are kept."""
+        for name, module in self._denoiser.named_children():
+            module.requires_grad_(name == "unet" or self._optimizing.text_lr > 0)
+        if self._precision == "bf16_weights":
+            self._denoiser.to(torch.bfloat16)
+        if preset.diffusion.gradient_checkpointing:
+            self._denoiser.train()  # transformers recomputes in training mode only; no layer of SDXL has dropout
+            self._denoiser.unet.enable_gradient_checkpointing()
+            for encoder in (self._denoiser.text_encoder, self._denoiser.text_encoder_2):
+                encoder.gradient_checkpointing_enable({"use_reentrant": False})
 
     def advance(self) -> StepResult:
         """Do one step.
 
         Raises:
             LossNotFinite: before the weights change.
+            UserError: out of memory; the settings that need less are named.
         """
-        factor = cosine(self.step, self.config.steps, self.config.warmup)
+        micro_batches = self._batches(self.step)
+        try:
+            return self._advance(micro_batches)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise UserError(_out_of_memory(self.step, micro_batches)) from error
+
+    def _advance(self, micro_batches: Sequence[Batch]) -> StepResult:
+        factor = self.timeline.factor(self.step)
         for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * factor
-        loss, raw = self._loss(self._batches(self.step))
-        if not math.isfinite(loss.item()):
-            raise LossNotFinite(self.step)
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_([p for group in self._parameters for p in group], self.config.grad_clip)
-        self._optimizer.step()
-        for name, ema in self._emas.items():
-            ema.update(self._modules[name])
-        self.step += 1
-        return StepResult(self.step, loss.item(), raw.item(), self.config.unet_lr * factor)
-
-    def _loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        rows, pixels = len(batch.captions), batch.latents.shape[-1] * self.parts.latent_factor
-        random = generator(self.config.seed, "diffusion", self.step)
-        timesteps = torch.randint(TIMESTEPS, (rows,), generator=random)
-        noised = add_noise(
-            batch.latents,
-            timesteps,
-            random,
-            offset=self.config.noise_offset,
-            perturbation=self.config.input_perturbation,
+        found = [self._backward(batch, batch is micro_batches[-1]) for batch in micro_batches]
+        sums = self._processes.total(
+            torch.stack([_sums(*each) for each in zip(found, micro_batches, strict=True)]).sum(0)
         )
-        text = encode_text(self.parts, batch.captions)
-        output = self.parts.unet(
-            noised.noisy,
-            noised.timesteps,
-            text.hidden,
-            encoder_attention_mask=text.mask if self.parts.info.pad_mask else None,
-            added_cond_kwargs={"text_embeds": text.pooled, "time_ids": time_ids(pixels, pixels, rows)},
-        ).sample
-        weight = weights(self.config.weighting, snr(self._alphas, timesteps), self.config.min_snr_gamma)
-        return epsilon_loss(output, noised.target, weight)
+        norm = torch.nn.utils.clip_grad_norm_(self._parameters, self._optimizing.grad_clip or math.inf)
+        images, loss, raw, *ranges = sums.tolist()
+        if not (math.isfinite(loss) and math.isfinite(norm.item())):
+            raise self._not_finite(found, micro_batches)
+        self._optimizer.step()
+        self._ema.update(self._denoiser)
+        self.step += 1
+        return StepResult(
+            self.step,
+            int(images),
+            loss / images,
+            raw / images,
+            self._optimizing.unet_lr * factor,
+            self._optimizing.text_lr * factor,
+            norm.item(),
+            tuple((int(count), total) for count, total in zip(ranges[::2], ranges[1::2], strict=True)),
+        )
+
+    def _backward(self, batch: Batch, last: bool) -> Losses:
+        """Add the gradients of a micro-batch, so that those of a step are the gradient of its whole batch's mean."""
+        autocast = torch.autocast(self._processes.device.type, torch.bfloat16)
+        with self._processes.accumulating(last):
+            with autocast if self._precision == "bf16_autocast" else nullcontext():
+                losses = self._objective(self._called, batch, self.step)
+            # Processes exchange the mean of their gradients: their number makes it the sum.
+            share = self._processes.world / batch.total if batch.counted else 0.0
+            (losses.weighted.sum() * share).backward()
+        return losses
+
+    def _not_finite(self, found: Sequence[Losses], micro_batches: Sequence[Batch]) -> LossNotFinite:
+        posts = [post for batch in micro_batches for post in batch.post_ids]
+        finite = torch.cat([losses.weighted.detach().isfinite() for losses in found]).tolist()
+        bad = [post for post, good in zip(posts, finite, strict=True) if not good]
+        return LossNotFinite(self.step, self._processes.gathered(posts), self._processes.gathered(bad))
 
     @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Within the block the parts hold the averaged weights, the ones that are saved and rendered."""
-        with ExitStack() as stack:
-            for name, ema in self._emas.items():
-                stack.enter_context(ema.applied(self._modules[name]))
-            yield
+    def averaged(self) -> Iterator[Parts]:
+        """Within the block, parts with the averaged weights, the ones that are saved and rendered."""
+        with self._ema.applied(self._denoiser):
+            yield self._parts
 
     def state(self) -> dict[str, Any]:
         """Weights, optimiser, averages and step: all that a resumed run needs."""
-        return {
-            "step": self.step,
-            "weights": {name: module.state_dict() for name, module in self._modules.items()},
-            "optimizer": self._optimizer.state_dict(),
-            "averages": {name: ema.state() for name, ema in self._emas.items()},
-        }
+        whole = self._processes.whole(self._denoiser, self._optimizer)
+        return {"step": self.step, **whole, "averages": self._ema.state()}
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from ``state()``."""
         self.step = int(state["step"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        for name, module in self._modules.items():
-            module.load_state_dict(state["weights"][name])
-            self._emas[name].load(state["averages"][name])
+        self._processes.restore(self._denoiser, self._optimizer, state)
+        self._ema.load(state["averages"])
+
+
+def _sums(losses: Losses, batch: Batch) -> torch.Tensor:
+    """Samples, their weighted and raw losses, and for each range of timesteps samples and raw losses; (23,) float64."""
+    counted = torch.full_like(losses.raw, float(batch.counted), dtype=torch.float64)
+    raw = losses.raw.double() * counted
+    each = torch.stack([counted, losses.weighted.detach().double() * counted, raw])
+    ranges = torch.zeros(TIMESTEP_BUCKETS, 2, dtype=torch.float64, device=raw.device)
+    ranges.index_add_(0, losses.timesteps * TIMESTEP_BUCKETS // TIMESTEPS, torch.stack([counted, raw], 1))
+    return torch.cat([each.sum(1), ranges.flatten()])
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def _out_of_memory(step: int, micro_batches: Sequence[Batch]) -> str:
+    rows, _, height, width = max((batch.latents.shape for batch in micro_batches), key=math.prod)
+    return (
+        f"out of memory at step {step}, {rows} samples of {width}x{height} latents at once. Less is needed with "
+        f"diffusion.micro_batch = {max(1, rows // 2)} (the same batch, in more parts), gradient_checkpointing = true, "
+        'precision = "bf16_autocast" or "bf16_weights", optimizer.name = "adafactor" or "adamw8bit", '
+        "optimizer.ema = 0, optimizer.text_lr = 0, smaller bucket sizes, or more processes (docs/distributed.md)"
+    )

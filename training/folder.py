@@ -66,9 +66,13 @@ class Pictures:
         where = prepared.get("images") if "prepare" in prepared else None
         self._images = Images(folder / where if where else folder, pattern)
 
+    def file(self, post: Post) -> Path:
+        """Where the image lies: a file of its own, or the tar file that holds it."""
+        return self._folder / post.shard if post.shard else self._images.path(vars(post))
+
     def data(self, post: Post) -> bytes:
         """The file's bytes. Raises UserError naming the post where they cannot be read."""
         try:
-            return read_member(self._folder, post) if post.shard else self._images.path(vars(post)).read_bytes()
+            return read_member(self._folder, post) if post.shard else self.file(post).read_bytes()
         except OSError as error:
             raise UserError(f"cannot read the image of post {post.id}: {error}; make the data set again") from error

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from training.buckets import Bucket, BucketConfig, crop_of, fill
+from training.buckets import BucketConfig, Crop, crop_of, fill
 from training.caption_config import CaptionConfig
 from training.captions import caption
 from training.errors import UserError
@@ -52,8 +52,8 @@ class Loader:
         seed: int,
     ) -> None:
         """Raises UserError where no picture fits a bucket."""
-        self._pictures = Pictures(folder)
-        self._posts = posts
+        self.pictures = Pictures(folder)
+        self.posts = posts
         self._config, self._captions, self._seed = buckets, with_vocabulary(captions, folder), seed
         widths, heights = [post.image_width for post in posts], [post.image_height for post in posts]
         self.buckets, self.left_out = fill(widths, heights, buckets)
@@ -64,21 +64,33 @@ class Loader:
     def load(self, epoch: int, step: int) -> list[Sample]:
         """The samples of one batch. Raises UserError naming the post whose picture cannot be read."""
         batch = self.plan.at(epoch, step)
-        return [self._sample(self._posts[row], self.buckets[batch.bucket], epoch) for row in batch.rows]
+        return [self._sample(row, batch.bucket, epoch) for row in batch.rows]
 
-    def _sample(self, post: Post, bucket: Bucket, epoch: int) -> Sample:
-        crop = crop_of((post.image_width, post.image_height), bucket.size, self._config, self._seed, post.id, epoch)
+    def _sample(self, row: int, bucket: int, epoch: int) -> Sample:
+        crop = self.crop(row, bucket, epoch)
+        return Sample(self.posts[row].id, self.pixels(row, crop), self.caption(row, epoch), crop.time_ids())
+
+    def caption(self, row: int, epoch: int) -> str:
+        """The text of a post in an epoch."""
+        return caption(self.posts[row], self._captions, self._seed, epoch).text
+
+    def crop(self, row: int, bucket: int, epoch: int) -> Crop:
+        """How a post's picture becomes one of a bucket (its place in ``buckets``) in an epoch."""
+        post, size = self.posts[row], self.buckets[bucket].size
+        return crop_of((post.image_width, post.image_height), size, self._config, self._seed, post.id, epoch)
+
+    def pixels(self, row: int, crop: Crop) -> NDArray[np.uint8]:
+        """The picture resized and cut, (height, width, 3). Raises UserError naming the post where it cannot be read."""
+        post = self.posts[row]
         try:
-            with Image.open(BytesIO(self._pictures.data(post))) as image:
+            with Image.open(BytesIO(self.pictures.data(post))) as image:
                 whole = shrink(on_white(ImageOps.exif_transpose(image)), crop.resized)
         except (OSError, UnidentifiedImageError) as error:
             raise UserError(
                 f"the picture of post {post.id} cannot be decoded: {error}; prepare the set again"
             ) from error
-        width, height = bucket.size
-        pixels = np.asarray(whole)[crop.top : crop.top + height, crop.left : crop.left + width]
-        text = caption(post, self._captions, self._seed, epoch).text
-        return Sample(post.id, np.ascontiguousarray(pixels), text, crop.time_ids())
+        width, height = crop.target
+        return np.ascontiguousarray(np.asarray(whole)[crop.top : crop.top + height, crop.left : crop.left + width])
 
     def batches(self, epoch: int = 0, step: int = 0, *, workers: int = 2, ahead: int = 4) -> Iterator[list[Sample]]:
         """All batches from a step on, epoch after epoch without end; ``ahead`` of them are in the making.

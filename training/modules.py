@@ -80,16 +80,17 @@ def build_text_encoders(
     return encoders
 
 
-def build_scheduler() -> EulerDiscreteScheduler:
-    """SDXL's noise schedule: scaled-linear betas 0.00085 to 0.012 over 1,000 steps, epsilon prediction."""
+def build_scheduler(prediction: str = "epsilon", *, zero_snr: bool = False) -> EulerDiscreteScheduler:
+    """SDXL's noise schedule: scaled-linear betas 0.00085 to 0.012 over 1,000 steps, rescaled with ``zero_snr``."""
     return EulerDiscreteScheduler(
         num_train_timesteps=1000,
         beta_start=0.00085,
         beta_end=0.012,
         beta_schedule="scaled_linear",
-        prediction_type="epsilon",
+        prediction_type=prediction,
+        rescale_betas_zero_snr=zero_snr,
         steps_offset=1,
-        timestep_spacing="leading",
+        timestep_spacing="trailing" if zero_snr else "leading",  # leading would never sample the pure noise
     )
 
 

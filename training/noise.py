@@ -1,12 +1,18 @@
-"""Noise of a training step: SDXL's schedule, noise offset and input perturbation, each drawn from a named stream."""
+"""Noise of a training step: SDXL's schedule, noise offset, input perturbation, drawn for each sample by itself.
+
+A sample's numbers depend on the seed, the step and its place in the step's whole batch, so that they stay the same
+however the batch is cut into micro-batches and processes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from training.rng import stream_key
+from training.train_config import ObjectiveConfig
 
 TIMESTEPS = 1000
 
@@ -16,41 +22,55 @@ def generator(seed: int, *path: int | str) -> torch.Generator:
     return torch.Generator().manual_seed(stream_key(seed, *path) % 2**63)
 
 
-def alphas_cumprod() -> torch.Tensor:
-    """(1000,) float64: the products of 1 - beta for scaled-linear betas from 0.00085 to 0.012 (SDXL)."""
+def alphas_cumprod(*, zero_snr: bool = False) -> torch.Tensor:
+    """(1000,) float64: the products of 1 - beta for scaled-linear betas from 0.00085 to 0.012 (SDXL).
+
+    ``zero_snr``: their roots are shifted and scaled so that the last is 0 and the first stays (arXiv:2305.08891,
+    algorithm 1).
+    """
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, TIMESTEPS, dtype=torch.float64) ** 2
-    return (1 - betas).cumprod(0)
+    kept = (1 - betas).cumprod(0)
+    if not zero_snr:
+        return kept
+    root = kept.sqrt()
+    return ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
 
 
 @dataclass(frozen=True)
-class Noised:
-    """A batch ready for the U-Net: ``noisy`` (B, C, H, W), ``timesteps`` (B,) and ``target``, the noise to find."""
+class Drawn:
+    """Random numbers of B samples: ``timesteps`` (B,), ``noise`` (B, C, h, w), and ``carried``, the perturbed noise."""
 
-    noisy: torch.Tensor
     timesteps: torch.Tensor
-    target: torch.Tensor
+    noise: torch.Tensor
+    carried: torch.Tensor
 
 
-def add_noise(
-    latents: torch.Tensor,
-    timesteps: torch.Tensor,
-    random: torch.Generator,
-    *,
-    offset: float = 0.0,
-    perturbation: float = 0.0,
-) -> Noised:
-    """x_t = sqrt(abar) x_0 + sqrt(1 - abar) (eps + g xi); the target is eps, without the perturbation.
+def draw(shape: Sequence[int], config: ObjectiveConfig, seed: int, step: int, places: Sequence[int]) -> Drawn:
+    """Timestep and noise of samples of ``shape`` (C, h, w) at these ``places`` of the step's batch, on the CPU.
 
-    ``offset`` o: eps += o n with n ~ N(0, 1) of shape (B, C, 1, 1), in the input and in the target.
-    ``perturbation`` b: g ~ U(0, b) for each sample, xi ~ N(0, 1), in the input only (arXiv:2301.11706, eq. 6).
+    ``noise`` is eps + o n, n of shape (C, 1, 1); ``carried`` is that + g xi, with g by ``config.perturbation``
+    (arXiv:2301.11706, equation 6).
     """
-    batch, channels = latents.shape[:2]
-    noise = torch.randn(latents.shape, generator=random)
-    if offset:
-        noise = noise + offset * torch.randn((batch, channels, 1, 1), generator=random)
-    carried = noise
-    if perturbation:
-        strength = perturbation * torch.rand((batch, 1, 1, 1), generator=random)
-        carried = noise + strength * torch.randn(latents.shape, generator=random)
-    kept = alphas_cumprod()[timesteps].to(latents.dtype)[:, None, None, None]
-    return Noised(kept.sqrt() * latents + (1 - kept).sqrt() * carried, timesteps, noise)
+    of_batch = torch.rand((), generator=generator(seed, "perturbation", step)) if _drawn_once(config) else None
+    samples = [_one(shape, config, generator(seed, "noise", step, place), of_batch) for place in places]
+    timesteps, noise, carried = (torch.stack(part) for part in zip(*samples, strict=True))
+    return Drawn(timesteps, noise, carried)
+
+
+def _drawn_once(config: ObjectiveConfig) -> bool:
+    return config.input_perturbation > 0 and config.perturbation == "batch"
+
+
+def _one(
+    shape: Sequence[int], config: ObjectiveConfig, random: torch.Generator, of_batch: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    timestep = torch.randint(TIMESTEPS, (), generator=random)
+    noise = torch.randn(*shape, generator=random)
+    if config.noise_offset:
+        noise += config.noise_offset * torch.randn(shape[0], 1, 1, generator=random)
+    if not config.input_perturbation:
+        return timestep, noise, noise
+    strength: torch.Tensor | float = 1.0 if of_batch is None else of_batch
+    if config.perturbation == "sample":
+        strength = torch.rand((), generator=random)
+    return timestep, noise, noise + config.input_perturbation * strength * torch.randn(*shape, generator=random)

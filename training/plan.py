@@ -24,20 +24,16 @@ class Batch:
     bucket: int
     rows: tuple[int, ...]
 
-    def of_rank(self, rank: int, world: int) -> tuple[int, ...]:
-        """What one of ``world`` processes trains on: the ranks' shares one after another are the batch.
 
-        Raises:
-            ValueError: no such rank.
-        """
-        if not 0 <= rank < world:
-            raise ValueError(f"rank must be from 0 to {world - 1}, got {rank}")
-        count = len(self.rows)
-        return self.rows[rank * count // world : (rank + 1) * count // world]
+def cut(count: int, part: int, parts: int) -> slice:
+    """Which of ``count`` samples belong to one of ``parts`` processes or micro-batches; all of them in order are all.
 
-    def of_accumulation(self, steps: int) -> list[tuple[int, ...]]:
-        """The batch in ``steps`` micro-batches, in order; where the batch is short some may be empty."""
-        return [self.of_rank(step, steps) for step in range(steps)]
+    Raises:
+        ValueError: no such part.
+    """
+    if not 0 <= part < parts:
+        raise ValueError(f"part must be from 0 to {parts - 1}, got {part}")
+    return slice(part * count // parts, (part + 1) * count // parts)
 
 
 class BatchPlan:

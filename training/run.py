@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from generation.canonical import canonical_sha256
 from generation.checkpoint import CheckpointError
-from generation.files import write_json
 from generation.loading import Parts, load_parts
-from training.checkpoint import (
-    check_space,
-    identity,
-    load_state,
-    point_latest,
-    save_state,
-    write_checkpoint,
-)
-from training.config import Preset, to_mapping
-from training.data import Batch, batch_of, choose_posts, load_pool, shares_of
-from training.engine import LossNotFinite, StepResult, Trainer
+from training.checkpoint import check_space, identity, point_latest, write_checkpoint
+from training.config import HOME, Preset
+from training.engine import LossNotFinite, Trainer
 from training.errors import UserError
-from training.folder import read_manifest, with_vocabulary
+from training.feed import Feed, ReadAhead
+from training.folder import read_manifest
 from training.hooks import ArenaHook, Progress, format_standings
-
-REPORT_SECONDS = 5.0
+from training.meter import Meter
+from training.processes import Alone, Processes
+from training.run_folder import RunFolder
+from training.run_log import RunLog
+from training.state import load_state, prune_checkpoints, save_state
 
 
 class Stopped(Exception):
@@ -49,80 +41,85 @@ class Display(Protocol):
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What is trained, on what, from what, into which folder."""
+    """What is trained, on what, from what, into which folder; latents are kept in ``cache``."""
 
     preset: Preset
     data: Path
     base: Path
     out: Path
+    cache: Path = HOME / "latents"
 
 
 class Run:
-    """One run folder: ``run.json``, ``epoch-NN/`` checkpoints, ``latest``, ``state.pt``, ``log.jsonl``."""
+    """One run: its folder (`training.run_folder`), its networks, its data, its place in time."""
 
-    def __init__(self, plan: RunPlan, display: Display, stop: threading.Event) -> None:
-        """Load the base and the data; raises UserError for whatever is missing or does not fit."""
+    def __init__(
+        self, plan: RunPlan, display: Display, stop: threading.Event, processes: Processes | None = None
+    ) -> None:
+        """Load base, data and state; raises UserError for whatever is missing, changed or does not fit."""
         self.plan = plan
         self.config = plan.preset.diffusion
         self._display = display
         self._stop = stop
         self._arena: ArenaHook | None = None
+        self._processes = processes or Alone()
         manifest = read_manifest(plan.data)
-        self._dataset = {key: manifest[key] for key in ("posts", "posts_sha256", "images_sha256", "seed", "command")}
+        dataset = {key: manifest[key] for key in ("posts", "posts_sha256", "images_sha256", "seed", "command")}
         self._attribution = "; ".join(style["attribution"] for style in manifest["styles"])
-        self._parts = _load_base(plan.base)
-        self.settings: dict[str, Any] = {"preset": to_mapping(plan.preset), "dataset": self._dataset}
-        self.settings["base"] = self._parts.info.sha256
-        self.name = f"{plan.preset.name}-{canonical_sha256(self.settings)[:8]}"
-        self._claim()
-        self._trainer = Trainer(self._parts, self.config, self._batches())
-        state = load_state(plan.out)
+        self._parts = _load_base(plan.base, plan.preset, str(self._processes.device), display)
+        self._feed = Feed(plan.data, plan.preset, self._parts, plan.cache,
+                          rank=self._processes.rank, world=self._processes.world)  # fmt: skip
+        self._timeline = self._feed.timeline
+        self.folder_of_run = RunFolder(plan.out, plan.preset, dataset, self._parts.info.sha256)
+        self.name = self.folder_of_run.name
+        self._leads = self._processes.rank == 0
+        if self._leads:
+            self.folder_of_run.claim()
+            check_space(plan.out)
+        for caution in plan.preset.objective.cautions(self.config.batch):
+            display.say(f"caution: {caution}")
+        self._ahead = ReadAhead(self._feed.batches, self._timeline.steps)
+        self._trainer = Trainer(self._parts, plan.preset, self._timeline, self._ahead, self._processes)
+        self._log = RunLog(plan.out)
+        self._pictures = ""
+        self._encode()
+        self._resume()
+
+    def _encode(self) -> None:
+        """Latents first, each process its part; the run knows its pictures by what they hash to."""
+        self._pictures = self._feed.encode_all(self._display.say, self._stop.is_set)
+        self._processes.wait()
+        self._feed.reload()
+
+    def _resume(self) -> None:
+        state = load_state(self.plan.out)
         if state is not None:
+            self.folder_of_run.check_state(state, self._pictures)
             self._trainer.load(state)
-            display.say(f"resumed {self.name} at step {self._trainer.step} of {self.config.steps}")
+            self._display.say(f"resumed {self.name} at step {self._trainer.step} of {self._timeline.steps}")
+            if state["world"] != self._processes.world:
+                self._display.say(f"by {self._processes.world} processes, before by {state['world']}: "
+                                  "the batches are the same, sums may round differently")  # fmt: skip
+        if self._leads:
+            self._log.cut(self._trainer.step)
 
     def connect(self, arena: ArenaHook) -> None:
         """From now on tell the arena; first what it has not got yet."""
         self._arena = arena
         arena.register()
 
-    def _claim(self) -> None:
-        """Make the run folder, or check that it holds this very run."""
-        out = self.plan.out
-        out.mkdir(parents=True, exist_ok=True)
-        check_space(out)
-        path = out / "run.json"
-        if not path.exists():
-            write_json(path, {"run": self.name, **self.settings})
-            return
-        there = json.loads(path.read_text("utf-8"))["run"]
-        if there != self.name:
-            raise UserError(
-                f"{out} holds the run {there}, with other settings, data or base than {self.name}: "
-                "give the same ones to resume it, or another --out"
-            )
-
-    def _batches(self) -> Callable[[int], Batch]:
-        """The batch of a step, from the preset's posts and its share of general ones."""
-        plan, parts, shares = self.plan, self._parts, shares_of(self.config)
-        wanted = [choose_posts(plan.data, plan.preset.posts)]
-        if shares[1]:
-            wanted.append(choose_posts(plan.data, "general")[: shares[1] * self.config.steps])
-        pools = [load_pool(parts.vae, parts.latent_mean, parts.latent_std, plan.data, posts) for posts in wanted]
-        captions = with_vocabulary(plan.preset.caption, plan.data)
-        return partial(batch_of, pools, shares[: len(pools)], captions, self.config.seed)
-
     def train(self) -> Path:
         """All epochs that are left; returns the last checkpoint's folder.
 
         Raises:
             Stopped: asked to by the event; run again to go on at the very same step.
-            UserError: the loss is not finite, or the disk is full; the last good checkpoint is named and stays.
+            UserError: the loss is not finite, memory or disk are full; the last good checkpoint is named and stays.
         """
-        meter = Meter(self._trainer.step)
+        meter = Meter()
         try:
-            while self._trainer.step < self.config.steps:
-                self._advance(meter)
+            with closing(self._ahead):
+                while self._trainer.step < self._timeline.steps:
+                    self._advance(meter)
         except LossNotFinite as error:
             self._report(meter, "failed", str(error))
             raise UserError(f"{error}; the last good checkpoint is {self._last()}; lower the learning rates") from error
@@ -138,30 +135,58 @@ class Run:
 
     def _advance(self, meter: Meter) -> None:
         """One step and what follows from it."""
-        if self._stop.is_set():
-            save_state(self.plan.out, self._trainer.state())
+        if self._processes.any(self._stop.is_set()):
+            self._save()
             self._report(meter, "stopped", "run the same command to go on")
             raise Stopped(f"stopped after step {self._trainer.step}; run the same command to go on")
-        meter.add(self._trainer.advance(), self.config.batch)
-        if self._trainer.step % self.config.steps_per_epoch == 0:
-            self._finish_epoch(self._trainer.step // self.config.steps_per_epoch, meter)
-        elif meter.due():
+        before = self._clocks()
+        epoch = self._timeline.place(self._trainer.step)[0]
+        result = self._trainer.advance()
+        speed = {name: round(now - before[name], 4) for name, now in self._clocks().items()}
+        meter.add(result, speed["wait_s"])
+        if self._leads:
+            self._log.step({"epoch": epoch + 1, **asdict(result), "speed": speed})
+        if self._timeline.place(result.step) == (epoch + 1, 0):
+            self._finish_epoch(epoch + 1, meter)
+        elif self.config.save_every and result.step % self.config.save_every == 0:
+            self._save()
+        if meter.due():
             self._report(meter, "training", "")
 
+    def _clocks(self) -> dict[str, float]:
+        return {"wall_s": time.perf_counter(), "cpu_s": time.process_time(), "wait_s": self._ahead.waited}
+
+    def _save(self) -> None:
+        """The state, once the log is on the disk: a resumed run finds all lines up to its step."""
+        state = {**self._trainer.state(), "run": self.name, "pictures": self._pictures, "world": self._processes.world}
+        if self._leads:
+            self._log.sync()
+            save_state(self.plan.out, state)
+
     def _finish_epoch(self, epoch: int, meter: Meter) -> None:
-        """Checkpoint, then state, then log and arena: a kill between any two repeats, never loses."""
-        with self._trainer.averaged():
-            info = write_checkpoint(self.folder(epoch), self._parts, self._fields(epoch))
-        save_state(self.plan.out, self._trainer.state())
-        point_latest(self.plan.out, self.folder(epoch).name)
+        """Checkpoint, log, state, then the arena: a kill between any two repeats, never loses."""
+        self._write_checkpoint(epoch)
+        self._save()
         self._report(meter, "training", f"epoch {epoch} saved")
-        standings = None
-        if self._arena is not None:
-            self._arena.register()
-            standings = self._arena.standings()
-            self._display.say(format_standings(standings))
-        self._log({"epoch": epoch, "step": self._trainer.step, "sha256": info.sha256, **meter.summary(),
-                   "standings": standings})  # fmt: skip
+        if self._leads:
+            point_latest(self.plan.out, self.folder(epoch).name)
+            if self._arena is not None:
+                self._tell(self._arena, epoch)
+            folders = [self.folder(number) for number in range(1, epoch + 1)]
+            for gone in prune_checkpoints(folders, self.config.keep, self.config.keep_every):
+                self._display.say(f"{gone.name} deleted: keep = {self.config.keep}")
+
+    def _write_checkpoint(self, epoch: int) -> None:
+        with self._trainer.averaged() as parts:
+            if self._leads:
+                info = write_checkpoint(self.folder(epoch), parts, self._fields(epoch))
+                self._log.epoch(epoch, self._trainer.step, info.sha256)
+
+    def _tell(self, arena: ArenaHook, epoch: int) -> None:
+        arena.register()
+        standings = arena.standings()
+        self._display.say(format_standings(standings))
+        self._log.standings({"epoch": epoch, "step": self._trainer.step, "standings": standings})
 
     def _fields(self, epoch: int) -> dict[str, Any]:
         return identity(
@@ -173,90 +198,54 @@ class Run:
             preset=self.plan.preset.name,
             parent=self._parts.info.sha256,
             attribution=self._attribution,
-            dataset=self._dataset,
-            config=self.settings["preset"],
+            dataset=self.folder_of_run.settings["dataset"],
+            config=self.folder_of_run.settings["preset"],
         )
 
     def _report(self, meter: Meter, state: str, message: str) -> None:
         step = self._trainer.step
+        epoch = self._timeline.place(step)[0]
         progress = Progress(
             preset=self.plan.preset.name,
             state=state,
-            epoch=min(self.config.epochs, step // self.config.steps_per_epoch + 1),
+            epoch=min(self.config.epochs, epoch + 1),
             epochs=self.config.epochs,
             step=step,
-            total_steps=self.config.steps,
+            total_steps=self._timeline.steps,
             loss=meter.loss,
+            raw_loss=meter.raw_loss,
+            data_wait=meter.data_wait,
             images_per_s=meter.images_per_s,
-            eta_s=meter.eta(self.config.steps - step, self.config.batch),
+            eta_s=meter.eta(self._timeline.steps - step),
             message=message,
         )
-        self._display.step(progress)
+        if self._leads:
+            self._display.step(progress)
         if self._arena is not None:
             self._arena.progress(progress)
 
-    def _log(self, line: dict[str, Any]) -> None:
-        with (self.plan.out / "log.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(line) + "\n")
-
     def _last(self) -> str:
-        done = self._trainer.step // self.config.steps_per_epoch
+        done = self._timeline.place(self._trainer.step)[0]
         return str(self.folder(done)) if done else f"none of this run, but its base {self.plan.base}"
 
 
-def _load_base(folder: Path) -> Parts:
+def _load_base(folder: Path, preset: Preset, device: str, display: Display) -> Parts:
+    """The base, from now on with what the objective says of prediction, schedule and padding."""
     try:
-        return load_parts(folder)
+        parts = load_parts(folder, device=device)
     except CheckpointError as error:
         raise UserError(f"the base cannot be loaded: {error}") from error
+    wanted = preset.objective
+    found = (parts.info.prediction_type, parts.info.zero_snr, parts.info.pad_mask)
+    names = ("prediction", "zero_snr", "pad_mask")
+    for name, before in zip(names, found, strict=True):
+        if getattr(wanted, name) != before:
+            display.say(f"caution: the base was trained with {name} {before}, this run is with {getattr(wanted, name)}")
+    info = replace(parts.info, prediction_type=wanted.prediction, zero_snr=wanted.zero_snr, pad_mask=wanted.pad_mask)
+    return replace(parts, info=info)
 
 
 def with_steps(preset: Preset, **changes: int | None) -> Preset:
     """The preset with other ``epochs``, ``steps_per_epoch``, ``batch`` or ``seed``; None leaves one as it is."""
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     return replace(preset, diffusion=replace(preset.diffusion, **given))
-
-
-class Meter:
-    """Running loss and speed of a run in this process."""
-
-    def __init__(self, first_step: int) -> None:
-        self.first_step = first_step
-        self.loss: float | None = None
-        self.images_per_s: float | None = None
-        self._cpu = time.process_time()
-        self._epoch_start = self._window_start = time.monotonic()
-        self._window_images = 0
-        self._losses: list[float] = []
-
-    def add(self, result: StepResult, images: int) -> None:
-        """Take in one finished step."""
-        self._losses.append(result.loss)
-        self._window_images += images
-
-    def due(self) -> bool:
-        """Whether it is time for a report; if so, loss and speed are those since the last one."""
-        seconds = time.monotonic() - self._window_start
-        if seconds < REPORT_SECONDS:
-            return False
-        recent = self._losses[-100:]
-        self.loss = sum(recent) / len(recent)
-        self.images_per_s = self._window_images / seconds
-        self._window_start, self._window_images = time.monotonic(), 0
-        return True
-
-    def eta(self, steps: int, batch: int) -> float | None:
-        """Seconds for ``steps`` more steps at the present speed."""
-        return None if not self.images_per_s else steps * batch / self.images_per_s
-
-    def summary(self) -> dict[str, float]:
-        """Mean loss, wall and processor seconds of the epoch; the next epoch starts."""
-        now, cpu = time.monotonic(), time.process_time()
-        line = {
-            "loss": sum(self._losses) / max(1, len(self._losses)),
-            "steps": len(self._losses),
-            "wall_s": round(now - self._epoch_start, 2),
-            "cpu_s": round(cpu - self._cpu, 2),
-        }
-        self._losses, self._epoch_start, self._cpu = [], now, cpu
-        return line

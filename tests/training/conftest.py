@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from training.buckets import BucketConfig, BucketSet
 from training.caption_config import TINY
-from training.config import Architecture, DiffusionConfig, Preset
+from training.config import Architecture, Preset
 from training.data import choose_posts
 from training.dataset.plan import Plan
 from training.dataset.writer import write_dataset
 from training.modules import build_vae
 from training.sources import read_posts
 from training.start import write_start
+from training.train_config import DiffusionConfig, ObjectiveConfig, OptimizerConfig, ScheduleConfig
 
 SMALL = Architecture(
     vae_channels=(8, 8, 8),
@@ -23,6 +25,19 @@ SMALL = Architecture(
     unet_heads=(1, 2),
     text_widths=(8, 16),
     text_heads=2,
+)
+
+SMALL_PRESET = Preset(
+    name="small",
+    title="small",
+    posts="named",
+    general_share=0.25,
+    buckets=BucketConfig((BucketSet(64 * 64 / 2**20, step=64, min_side=64, max_side=64),)),
+    caption=replace(TINY, tag_dropout=0.3),
+    objective=ObjectiveConfig(pad_mask=False, input_perturbation=0.0),
+    optimizer=OptimizerConfig(unet_lr=1.5e-3, text_lr=1.5e-3, ema=0.995),
+    schedule=ScheduleConfig(warmup=1),
+    diffusion=DiffusionConfig(epochs=2, steps_per_epoch=4, batch=4),
 )
 
 
@@ -49,5 +64,4 @@ def small_base(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.fixture
 def small_preset() -> Preset:
     """Two epochs of four steps."""
-    diffusion = DiffusionConfig(epochs=2, steps_per_epoch=4, batch=4, warmup=1, general_share=0.25)
-    return Preset(name="small", title="small", caption=replace(TINY, tag_dropout=0.3), diffusion=diffusion)
+    return SMALL_PRESET

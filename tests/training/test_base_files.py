@@ -19,7 +19,9 @@ from training.errors import UserError
 def exported(small_base: Path, tmp_path: Path) -> Path:
     """Two checkpoints (the second differs in its U-Net's bytes only by name) as committed files."""
     shutil.copytree(small_base, tmp_path / "epoch-01")
-    (tmp_path / "log.jsonl").write_text('{"wall_s": 1.4, "cpu_s": 2.2}\n{"wall_s": 1.0, "cpu_s": 2.0}\n')
+    (tmp_path / "log.jsonl").write_text(
+        '{"speed": {"wall_s": 1.4, "cpu_s": 2.2}}\n{"speed": {"wall_s": 1.0, "cpu_s": 2.0}}\n'
+    )
     export_base([tmp_path / "epoch-01", small_base], tmp_path / "files", {"psnr_db": 26.0}, tmp_path / "log.jsonl")
     return tmp_path / "files"
 

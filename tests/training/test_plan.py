@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.plan import BatchPlan
+from training.plan import BatchPlan, cut
 
 BUCKETS = [range(0, 23), [], range(23, 30), range(30, 94), [94]]
 
@@ -56,9 +56,10 @@ def test_what_is_dropped_changes_with_the_epoch():
 def test_the_union_of_ranks_and_micro_batches_is_the_plan(world, accumulation, remainder):
     plan = BatchPlan(BUCKETS, 12, 3, remainder)
     for batch in plan.epoch(1):
-        parts = [part for rank in range(world) for part in [batch.of_rank(rank, world)]]
+        parts = [batch.rows[cut(len(batch.rows), rank, world)] for rank in range(world)]
         assert tuple(chain.from_iterable(parts)) == batch.rows
-        assert tuple(chain.from_iterable(batch.of_accumulation(accumulation))) == batch.rows
+        pieces = [part[cut(len(part), piece, accumulation)] for part in parts for piece in range(accumulation)]
+        assert tuple(chain.from_iterable(pieces)) == batch.rows
         sizes = [len(part) for part in parts]
         assert max(sizes) - min(sizes) <= 1
 
@@ -108,8 +109,8 @@ def test_wrong_values_are_refused():
     plan = BatchPlan([[1, 2]], 2, 0)
     with pytest.raises(IndexError, match="has 1 steps"):
         plan.at(0, 1)
-    with pytest.raises(ValueError, match="rank must be"):
-        plan.at(0, 0).of_rank(2, 2)
+    with pytest.raises(ValueError, match="part must be from 0 to 1, got 2"):
+        cut(5, 2, 2)
 
 
 def test_buckets_below_a_batch_leave_no_step_when_remainders_are_dropped():

@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import pytest
 import torch
 
 from generation.checkpoint import content_sha256, read_checkpoint
-from training.checkpoint import load_state
+from tests.training.conftest import SMALL_PRESET
 from training.config import Preset
-from training.engine import Trainer
 from training.errors import UserError
 from training.hooks import Progress
+from training.objective import Noised, Objective
 from training.run import Run, RunPlan, Stopped, with_steps
+from training.state import load_state
+from training.train_config import ObjectiveConfig
 
 
 class Watch:
@@ -45,7 +48,7 @@ class StopAfter(threading.Event):
 
 
 def start(preset: Preset, data: Path, base: Path, out: Path, stop: threading.Event | None = None) -> Run:
-    return Run(RunPlan(preset, data, base, out), Watch(), stop or threading.Event())
+    return Run(RunPlan(preset, data, base, out, data.parent / "latents"), Watch(), stop or threading.Event())
 
 
 def weights_of(folder: Path) -> str:
@@ -63,9 +66,7 @@ def whole(small_data: Path, small_base: Path, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="module")
 def module_preset() -> Preset:
-    preset = Preset(name="small", title="small")
-    diffusion = replace(preset.diffusion, epochs=2, steps_per_epoch=4, batch=4, warmup=1, general_share=0.25)
-    return replace(preset, diffusion=diffusion)
+    return SMALL_PRESET
 
 
 def test_each_epoch_is_a_whole_checkpoint_that_says_where_it_comes_from(whole: Path, small_base: Path) -> None:
@@ -120,7 +121,9 @@ def test_a_finished_run_has_nothing_left_to_do(
 def test_another_seed_does_not_resume_this_run(
     whole: Path, module_preset: Preset, small_data: Path, small_base: Path
 ) -> None:
-    with pytest.raises(UserError, match=r"holds the run small-.*with other settings.*another --out"):
+    with pytest.raises(
+        UserError, match=r"holds the run small-.*differs in preset.diffusion.seed \(0 there, 1 here\): .*another --out"
+    ):
         start(with_steps(module_preset, seed=1), small_data, small_base, whole)
 
 
@@ -128,14 +131,18 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change_and_names_the
     module_preset: Preset, small_data: Path, small_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = start(module_preset, small_data, small_base, tmp_path)
-    loss = Trainer._loss
+    noised = Objective.noised
 
-    def broken(trainer: Trainer, batch: object) -> tuple[torch.Tensor, torch.Tensor]:
-        weighted, raw = loss(trainer, batch)  # type: ignore[arg-type]
-        return (weighted * float("nan"), raw) if trainer.step == 5 else (weighted, raw)
+    def broken(objective: Objective, latents: torch.Tensor, places: Sequence[int], step: int) -> Noised:
+        found = noised(objective, latents, places, step)
+        if step == 5:
+            found.target[2] = float("nan")
+        return found
 
-    monkeypatch.setattr(Trainer, "_loss", broken)
-    with pytest.raises(UserError, match=r"not finite at step 5; the last good checkpoint is .*epoch-01"):
+    monkeypatch.setattr(Objective, "noised", broken)
+    posts = [run._feed._pools[item.pool].posts[item.row].id for item in run._feed.whole(5)]
+    named = rf"at step 5, posts {', '.join(map(str, posts))}, not finite for {posts[2]}"
+    with pytest.raises(UserError, match=named + r"; the last good checkpoint is .*epoch-01"):
         run.train()
     state = load_state(tmp_path)
     assert state is not None
@@ -144,8 +151,8 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change_and_names_the
 
 
 def test_the_loss_falls(small_data: Path, small_base: Path, tmp_path: Path, module_preset: Preset) -> None:
-    preset = replace(module_preset, diffusion=replace(module_preset.diffusion, epochs=2, steps_per_epoch=20,
-                                                      noise_offset=0.0, weighting="none"))  # fmt: skip
+    preset = replace(module_preset, diffusion=replace(module_preset.diffusion, epochs=2, steps_per_epoch=20),
+                     objective=ObjectiveConfig(weighting="none"))  # fmt: skip
     start(preset, small_data, small_base, tmp_path).train()
     first, second = (json.loads(line)["loss"] for line in (tmp_path / "log.jsonl").read_text().splitlines())
     assert second < 0.95 * first
