@@ -150,6 +150,15 @@ class CaptionConfig:
         return {f"level {number}": level for number, level in enumerate(self.levels, 1)}
 
     @cached_property
+    def layouts(self) -> tuple[str, str]:
+        """Names for what a post's sheet depends on, without and with the year by number (`training.sheets`)."""
+        fields = (
+            self.copyright, self.include_rating, self.include_meta, self.include_artist, self.include_quality,
+            self.include_year,
+        )  # fmt: skip
+        return f"{fields}", f"{fields} by number"
+
+    @cached_property
     def paraphrase_table(self) -> dict[str, tuple[str, ...]]:
         """Tag to its other forms, as text spells them."""
         return {row[0]: tuple(map(spaced, row[1:])) for row in self.paraphrases}

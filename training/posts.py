@@ -2,8 +2,9 @@
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from sys import intern
 from typing import Any
 
 from generation.tags import RATINGS
@@ -24,6 +25,7 @@ class Post:
         synthetic: rendered by a checkpoint (`training.synthetic`), not drawn by a person.
         shard, shard_offset, shard_bytes: where a prepared set keeps the image: a tar file, relative to the set, and the
             bytes of it; empty where the image lies at ``file_path``.
+        sheets: the tags laid out, kept by `training.sheets.arrange`.
     """
 
     id: int
@@ -49,6 +51,7 @@ class Post:
     shard: str = ""
     shard_offset: int = 0
     shard_bytes: int = 0
+    sheets: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -173,7 +176,8 @@ class _Fields:
 
     def tags(self, name: str) -> tuple[str, ...]:
         text = self.text(name)
-        found = tuple(dict.fromkeys(text.split()))
+        # One object for a tag in all posts: a tenth of the memory, and found by identity wherever it is looked up.
+        found = tuple(map(intern, dict.fromkeys(text.split())))
         return self._without_commas(name, found) if "," in text else found
 
     def _without_commas(self, name: str, tags: tuple[str, ...]) -> tuple[str, ...]:

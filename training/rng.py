@@ -12,6 +12,7 @@ from hashlib import blake2b, shake_128
 import numpy as np
 
 _INTEGER = np.dtype("<u4")
+_LEAST, _MOST = b"\x00" * 4, b"\xff" * 4
 
 
 def stream_key(seed: int, *path: int | str) -> int:
@@ -58,9 +59,15 @@ class Draws:
         digest = shake_128(self._prefix + name.encode()).digest(4 * count)
         return struct.unpack(f"<{count}I", digest)
 
-    def order(self, name: str, count: int, first: int = 0) -> list[int]:
-        """A random permutation of ``count`` numbers from ``first`` on: sorted by the `integers` of that name."""
+    def order(self, name: str, count: int, before: int = 0, after: int = 0) -> list[int]:
+        """A random permutation of ``count`` numbers, sorted by the `integers` of that name.
+
+        ``before`` numbers stand before them and ``after`` behind them, in their own order.
+        """
         digest = shake_128(self._prefix + name.encode()).digest(4 * count)
-        # Half the time of sorting by key, as the integers never become objects.
-        order: list[int] = (np.frombuffer(digest, _INTEGER).argsort(kind="stable") + first).tolist()
+        # Half the time of sorting by key, as the integers never become objects. Being stable, it leaves the least
+        # numbers at the beginning and the largest at the end where they are.
+        order: list[int] = (
+            np.frombuffer(_LEAST * before + digest + _MOST * after, _INTEGER).argsort(kind="stable").tolist()
+        )
         return order

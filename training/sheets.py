@@ -1,5 +1,7 @@
 """A post's tags laid out in the schema's order, once for every layout that captions ask for."""
 
+from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 from generation.tags import NAME_GROUPS, RATINGS, is_kept_meta, spaced, split_persons, year_word
@@ -33,38 +35,37 @@ def arrange(post: Post, config: CaptionConfig, year_number: bool = False) -> She
 
     A post keeps its sheets, since laying one out takes longer than drawing a caption from it.
     """
-    layout = (
-        config.copyright, config.include_rating, config.include_meta, config.include_artist, config.include_quality,
-        config.include_year, year_number,
-    )  # fmt: skip
-    sheets: dict[tuple[object, ...], Sheet] = post.__dict__.setdefault("_sheets", {})
-    sheet = sheets.get(layout)
+    layout = config.layouts[year_number]
+    sheet: Sheet | None = post.sheets.get(layout)
     if sheet is None:
-        made = (
+        sheet = post.sheets[layout] = (
             _with_year_number(arrange(post, config), post, config) if year_number else _sheet(groups_of(post, config))
         )
-        sheet = sheets[layout] = made
     return sheet
 
 
 def _sheet(groups: Groups) -> Sheet:
-    tags: tuple[str, ...] = ()
-    names: list[int] = []
-    general = range(0)
+    ranges, first = {}, 0
     for group, members in groups.items():
-        first, tags = len(tags), tags + members
-        if group in NAME_GROUPS:
-            names.extend(range(first, len(tags)))
-        elif group == "general":
-            general = range(first, len(tags))
+        ranges[group] = range(first, first + len(members))
+        first += len(members)
+    tags = tuple(chain.from_iterable(groups.values()))
+    names = tuple(chain.from_iterable(ranges[group] for group in NAME_GROUPS))
     head = len(groups["person"]) + len(groups["character"])
-    return Sheet(tags, tuple(map(spaced, tags)), frozenset(range(len(tags))), tuple(names), general, head)
+    return Sheet(tags, tuple(map(spaced, tags)), _places(first), names, ranges["general"], head)
 
 
 def _with_year_number(sheet: Sheet, post: Post, config: CaptionConfig) -> Sheet:
     """The sheet with ``year 2023`` at its end, where the schema has the year."""
-    tags = sheet.tags + (_year(post, True)[1:] if config.include_year else ())
-    return sheet._replace(tags=tags, spelled=tuple(map(spaced, tags)), places=frozenset(range(len(tags))))
+    more = _year(post, True)[1:] if config.include_year else ()
+    tags, spelled = sheet.tags + more, sheet.spelled + tuple(map(spaced, more))
+    return sheet._replace(tags=tags, spelled=spelled, places=_places(len(tags)))
+
+
+@cache
+def _places(count: int) -> frozenset[int]:
+    """One set for all posts with as many tags."""
+    return frozenset(range(count))
 
 
 def groups_of(post: Post, config: CaptionConfig, year_number: bool = False) -> Groups:

@@ -2,6 +2,7 @@
 
 import string
 from collections.abc import Sequence
+from itertools import filterfalse, islice
 from typing import TypeVar
 
 from generation.tags import SEPARATOR
@@ -72,7 +73,8 @@ def kept(
     level = config.named_levels[stage]
     order = draws.order("kept tags", count) if config.level_select == "random" else range(count)
     staying = level.kept(count - len(fixed), config.rounding)
-    return fixed.union([place for place in order[: staying + len(fixed)] if place not in fixed][:staying])
+    droppable = filterfalse(fixed.__contains__, order[: staying + len(fixed)])
+    return fixed.union(islice(droppable, staying))
 
 
 def _each_by_itself(config: CaptionConfig, count: int, fixed: frozenset[int], draws: Draws) -> frozenset[int]:
@@ -89,9 +91,8 @@ def shuffled(kept: frozenset[int], general: range, count: int, draws: Draws) -> 
     """
     if not kept:
         return []
-    moved = draws.order("shuffle", len(general), general.start)
-    order = [*range(general.start), *moved, *range(general.stop, count)]
-    return order if len(kept) == count else [place for place in order if place in kept]
+    order = draws.order("shuffle", len(general), before=general.start, after=count - general.stop)
+    return order if len(kept) == count else list(filter(kept.__contains__, order))
 
 
 def text_index(stage: str, config: CaptionConfig, texts: int, draws: Draws) -> int:

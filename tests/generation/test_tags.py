@@ -2,6 +2,7 @@
 
 import pytest
 
+from generation import tags
 from generation.recipe import CONTENT_RATINGS
 from generation.tags import (
     GROUPS,
@@ -88,3 +89,11 @@ def test_every_rating_above_general_has_words_and_its_own_among_them():
     assert all(rating in words for rating, words in RATING_WORDS.items())
     words = [word for level in RATING_WORDS.values() for word in level]
     assert len(words) == len(set(words))
+
+
+def test_what_is_remembered_of_tags_is_bounded_and_stays_right(monkeypatch):
+    monkeypatch.setattr(tags, "_REMEMBERED", 3)
+    asked = []
+    length = tags._remembered(lambda tag: asked.append(tag) or len(tag))
+    assert [length(tag) for tag in ("a", "bb", "ccc", "a", "dddd", "a", "bb")] == [1, 2, 3, 1, 4, 1, 2]
+    assert asked == ["a", "bb", "ccc", "dddd", "a", "bb"]

@@ -3,7 +3,7 @@ import random
 import subprocess
 import sys
 
-from training.rng import stream, stream_key
+from training.rng import Draws, stream, stream_key
 
 
 def test_key_is_blake2b_of_length_prefixed_parts():
@@ -35,3 +35,13 @@ def test_values_do_not_depend_on_the_hash_seed():
         for seed in ("1", "2")
     }
     assert values == {f"{stream(3, 'a', 1).random()}\n"}
+
+
+def test_an_order_is_that_of_its_integers_between_numbers_that_stay():
+    draws = Draws("order", 1, 2)
+    for count in (0, 1, 7, 40):
+        numbers = draws.integers("some", count)
+        expected = sorted(range(count), key=numbers.__getitem__)
+        assert draws.order("some", count) == expected
+        inner = [3 + place for place in expected]
+        assert draws.order("some", count, before=3, after=2) == [0, 1, 2, *inner, count + 3, count + 4]
