@@ -69,12 +69,14 @@ def compare(
     a: str,
     b: str,
     *,
+    fitted: int | None = None,
     cluster: Cluster = "voter",
     level: float = 0.95,
     power: float = 0.8,
 ) -> Comparison:
     """Compare b with a by all votes of the fit, direct or not, and by their direct duels alone.
 
+    `votes` are those of the fit; or the direct duels alone, with the number `fitted` of all.
     `cluster` is that of the covariance; `level` and `power` lie in (0, 1).
     Raises UnknownContestantError for a name that has no estimate and RatingError for a contestant against itself.
     """
@@ -108,7 +110,7 @@ def compare(
         b_wins=counts[1],
         draws=counts[2],
         e_value=evidence(b_wins, a_wins),
-        more_votes=_whole((growth - 1.0) * int(votes.counted.sum())),
+        more_votes=_whole((growth - 1.0) * (int(votes.counted.sum()) if fitted is None else fitted)),
         more_duels=_whole((growth - 1.0) / se**2 / duel_information),
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rating.covariance import ClusteredCovariance
 from rating.joint import JointFit
 from rating.system import State
 from rating.votes import Votes
@@ -16,17 +17,20 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Onward:
-    """A fit of `fitted` votes, and the `gradient` (p,) that `further` votes have at its estimate, in 1/nat."""
+    """A fit of `fitted` votes with its clustered covariance, and the `gradient` (p,) that `further` votes have at its
+    estimate, in 1/nat.
+    """
 
     fit: JointFit
+    covariance: ClusteredCovariance
     fitted: int
     gradient: Floats
     further: int = 0
 
     @classmethod
-    def of(cls, fit: JointFit, fitted: int) -> "Onward":
+    def of(cls, fit: JointFit, covariance: ClusteredCovariance, fitted: int) -> "Onward":
         """Before any further vote."""
-        return cls(fit, fitted, np.zeros(len(fit.parameters)))
+        return cls(fit, covariance, fitted, np.zeros(len(fit.parameters)))
 
     def with_votes(self, votes: Votes) -> "Onward":
         """With further votes. Those that the fit gives no probability wait for the next one: on a contestant that it
@@ -39,7 +43,7 @@ class Onward:
 
     def at_rest(self) -> "Onward":
         """Without the further votes."""
-        return Onward.of(self.fit, self.fitted)
+        return Onward.of(self.fit, self.covariance, self.fitted)
 
     def moves(self) -> dict[str, float]:
         """By contestant of the fit, how far all votes together move it, in nat, with the mean move 0.
@@ -53,12 +57,13 @@ class Onward:
 
     def as_state(self) -> State:
         """As JSON takes it, without the loss of a bit; `from_state` reads it."""
-        upper = np.triu_indices(len(self.fit.parameters))
         return {
             "contestants": list(self.fit.contestants),
             "parameters": list(self.fit.parameters),
             "estimate": _packed(self.fit.estimate),
-            "information": _packed(self.fit.information[upper]),
+            "information": _packed_half(self.fit.information),
+            "covariance": _packed_half(self.covariance.matrix),
+            "dof": self.covariance.dof if math.isfinite(self.covariance.dof) else None,
             "fitted": self.fitted,
             "gradient": _packed(self.gradient),
             "further": self.further,
@@ -68,18 +73,19 @@ class Onward:
     def from_state(cls, state: State) -> "Onward":
         """What `as_state` wrote."""
         contestants, parameters = tuple(state["contestants"]), tuple(state["parameters"])
-        estimate, half = _unpacked(state["estimate"]), np.zeros((len(parameters),) * 2)
-        half[np.triu_indices(len(parameters))] = _unpacked(state["information"])
+        estimate, dof = _unpacked(state["estimate"]), state["dof"]
         fit = JointFit(
             contestants=contestants,
             took_part=np.isfinite(estimate[: len(contestants)]),
             parameters=parameters,
             estimate=estimate,
-            information=half + np.triu(half, 1).T,
+            information=_unpacked_half(state["information"], len(parameters)),
             log_likelihood=math.nan,
             iterations=0,
         )
-        return cls(fit, state["fitted"], _unpacked(state["gradient"]), state["further"])
+        matrix = _unpacked_half(state["covariance"], len(contestants))
+        covariance = ClusteredCovariance(matrix, math.inf if dof is None else dof)
+        return cls(fit, covariance, state["fitted"], _unpacked(state["gradient"]), state["further"])
 
 
 def _packed(numbers: Floats) -> str:
@@ -88,3 +94,13 @@ def _packed(numbers: Floats) -> str:
 
 def _unpacked(text: str) -> Floats:
     return np.frombuffer(b64decode(text), "<f8").copy()
+
+
+def _packed_half(symmetric: Floats) -> str:
+    return _packed(symmetric[np.triu_indices(len(symmetric))])
+
+
+def _unpacked_half(text: str, size: int) -> Floats:
+    half = np.zeros((size, size))
+    half[np.triu_indices(size)] = _unpacked(text)
+    return np.asarray(half + np.triu(half, 1).T)

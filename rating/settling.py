@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rating import student
 from rating.beliefs import ELO_PER_NAT, WIDE, joint, widened, widening
-from rating.covariance import clustered_covariance
+from rating.covariance import ClusteredCovariance, clustered_covariance
 from rating.elo import EloSystem
 from rating.elo_interval import elo_interval, forgetting, stationary_sd
 from rating.errors import StateError
@@ -118,7 +118,10 @@ def settle(system: RatingSystem, state: State, votes: Votes, *, cluster: Cluster
         for at in rated
     }
     pairs = len(rated) * (len(rated) - 1) // 2
-    onward = Onward.of(found.fit, int(votes.counted.sum())).as_state() if found.fit else {}
+    onward: State = {}
+    if found.fit is not None:
+        in_nat = ClusteredCovariance(covariance * found.nat**2, found.dof)
+        onward = Onward.of(found.fit, in_nat, int(votes.counted.sum())).as_state()
     return Settled("ok", "", rows, pairs, int(separated.sum()), voters, found.notes, left_out, onward)
 
 

@@ -89,12 +89,12 @@ class Site:
                 child.wait()
 
     @contextlib.contextmanager
-    def serving(self) -> Iterator[None]:
+    def serving(self) -> Iterator[subprocess.Popen[bytes]]:
         """gunicorn, answering."""
         settings = ("-c", "python:arena.serving")
-        with self.process("web", "gunicorn", *settings, "arena.wsgi", "--bind", f"127.0.0.1:{self.port}"):
+        with self.process("web", "gunicorn", *settings, "arena.wsgi", "--bind", f"127.0.0.1:{self.port}") as web:
             wait_for("the first answer of the web server", self.healthy, 30)
-            yield
+            yield web
 
     def worker(self) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
         """One Celery worker."""

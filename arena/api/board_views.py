@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from http import HTTPStatus
 from itertools import chain, islice
@@ -47,7 +46,7 @@ def leaderboard(request: HttpRequest) -> JsonResponse:
             as_of=as_of,
             seconds=SECONDS,
         )
-    catch_up(found)
+    catch_up(found.run)
     return JsonResponse(found.as_json())
 
 
@@ -67,8 +66,10 @@ def comparisons(request: HttpRequest) -> JsonResponse:
             as_of,
             timezone.now(),
         )
-        found = _compared(request, chosen, {"as_of": as_of, "cluster": asked.get("cluster", "voter"), "level": level})
-    return JsonResponse(asdict(found))
+        how = {"as_of": as_of, "cluster": asked.get("cluster", "voter"), "level": level, "seconds": SECONDS}
+        found = _compared(request, chosen, how)
+    catch_up(found.run)
+    return JsonResponse(found.as_json())
 
 
 def _compared(request: HttpRequest, chosen: Slice, how: dict[str, Any]) -> Comparing:

@@ -32,7 +32,7 @@ def schema_of(kind: Any) -> Schema:
         return dict(PLAIN[kind])
     if is_dataclass(kind):
         hints = get_type_hints(kind)
-        return object_of({field.name: schema_of(hints[field.name]) for field in fields(kind)})
+        return object_of({field.name: schema_of(hints[field.name]) for field in fields(kind) if field.compare})
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         return {"anyOf": [schema_of(one) for one in arguments]}

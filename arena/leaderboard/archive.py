@@ -3,12 +3,13 @@
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arena.leaderboard.models import LogPortion
-from arena.polls.models import Poll, Seat
+from arena.polls.models import Matchup, Poll, Seat
 from arena.votes.models import Vote, Voter
 from rating.errors import RatingError
 from rating.outcomes import Outcome, parse_outcome
@@ -121,12 +122,22 @@ def unpack(data: bytes) -> Piece:
 
 def read_rows(after: int, last: int) -> Piece:
     """The votes numbered after `after` up to `last`, in two queries."""
-    within = {"number__gt": after, "number__lte": last}
+    return _read({"number__gt": after, "number__lte": last})
+
+
+def read_duels(one: int, other: int, last: int) -> Piece:
+    """The votes on two contestants alone up to number `last`, in two queries."""
+    both = Matchup.objects.filter(seats__sample__contestant=one).filter(seats__sample__contestant=other)
+    return _read({"ticket__matchup__in": both.exclude(poll__kind=Poll.Kind.FFA), "number__lte": last})
+
+
+def _read(within: dict[str, Any]) -> Piece:
     votes = list(Vote.objects.filter(**within).order_by("number").values_list(*COLUMNS))
     if not votes:
         return _piece([], {})
     of_vote = "matchup__tickets__vote__number"
-    seats = Seat.objects.filter(**{f"{of_vote}__gt": after, f"{of_vote}__lte": votes[-1][0]}).order_by()
+    chosen = {f"matchup__tickets__vote__{name}": value for name, value in within.items()}
+    seats = Seat.objects.filter(**chosen).order_by()
     seated: dict[int, dict[int, int]] = {}
     for number, position, contestant in seats.values_list(of_vote, "position", "sample__contestant_id"):
         seated.setdefault(number, {})[position] = contestant

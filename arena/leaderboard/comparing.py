@@ -5,7 +5,7 @@ becomes a state with a message instead of a number.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, cast, get_args
 
@@ -13,41 +13,34 @@ import numpy as np
 
 from arena.gallery.finding import listed
 from arena.gallery.models import Contestant, Run
+from arena.leaderboard.basis import Basis, NoBasisError, settled_basis, whole_basis
 from arena.leaderboard.cuts import UnknownBoardError
-from arena.leaderboard.log import Slice, counted_votes
-from arena.leaderboard.replay import last_vote_at
+from arena.leaderboard.log import Slice
+from arena.leaderboard.models import RatingRun
+from arena.leaderboard.replay import last_vote_at, refresh
 from rating.comparison import compare, elo_row
-from rating.covariance import Cluster, ClusteredCovariance, clustered_covariance
-from rating.errors import SettingError, StateError
-from rating.graph import vote_state
-from rating.joint import JointFit, fit_joint
+from rating.covariance import Cluster
+from rating.errors import SettingError
 from rating.selection import best_of, elo_rows
-from rating.votes import NOBODY, Votes
 
 METHODOLOGY = "compare/1 joint ties=davidson left-seat"
 CLUSTERS: tuple[str, ...] = get_args(Cluster)
 SEED = 0
 LEAST_LEVEL, MOST_LEVEL = 0.5, 0.9999
 Row = dict[str, Any]
-MESSAGES = {
-    "no-votes": "No counted vote is left that compares %s.",
-    "all-draws": "All votes on %s are draws: nothing tells them apart.",
-    "disconnected": "%s never met, directly or over others. Let contestants of both sides meet.",
-    "separated": "Among %s some never lost to the others, nor drew, so the difference has no finite estimate yet. "
-    "Collect more votes between them; a TrueSkill board has values meanwhile.",
-}
 
 
 @dataclass(frozen=True)
 class Comparing:
-    """What a comparison says. `state` is "ok", or why there are no numbers: "no-votes", "all-draws", "disconnected",
-    "separated" or "no-estimate"; `message` then says what to do.
+    """What a comparison says. `state` is "ok", or why there are no numbers (arena.leaderboard.basis.NoBasisError);
+    `message` then says what to do.
 
     `rows` are in Elo points (rating.comparison.elo_row, or rating.selection.elo_rows where `reference` is a name), with
     contestants by name and their checkpoint's hash as `a_checkpoint`, `b_checkpoint` or `checkpoint`. `counted` votes
     made them, of one poll (None: all), population and slice, cast until `as_of` (None: until now); intervals take
     votes of one `cluster` together and hold at `level`. `set_aside` more votes had nothing to do with the contestants.
-    `waiting` names the candidates that no vote, or none that lets them be compared, is about yet.
+    `waiting` names the candidates that no vote, or none that lets them be compared, is about yet. `behind` votes of the
+    log came since. `run` is the board whose settlement answers, None where the votes were read for it.
     """
 
     state: str
@@ -63,7 +56,13 @@ class Comparing:
     counted: int
     set_aside: int
     waiting: list[str]
+    behind: int = 0
     methodology: str = METHODOLOGY
+    run: RatingRun | None = field(default=None, compare=False, repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """All but the run."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.compare}
 
 
 def compare_pair(
@@ -74,23 +73,30 @@ def compare_pair(
     as_of: datetime | None = None,
     cluster: str = "voter",
     level: float = 0.95,
+    seconds: float | None = None,
 ) -> Comparing:
     """Whether b is better than a: difference, interval, probability, votes still needed, and a verdict that may be
     looked at after every vote.
 
+    By voter, and until now, the settlement of the board `joint` answers; `seconds` bounds the work on it as for a board
+    (arena.leaderboard.table). All else is computed anew.
     Raises SettingError for a cluster or level that cannot be, or a contestant against itself.
     """
     if a.pk == b.pk:
         raise SettingError(f"cannot compare {a} with itself; name two contestants")
 
-    def rows(fit: JointFit, covariance: ClusteredCovariance, votes: Votes, taken: Cluster) -> list[Row]:
-        found = compare(fit, covariance, votes, str(a.pk), str(b.pk), cluster=taken, level=level)
+    def rows(basis: Basis) -> list[Row]:
+        duels = basis.duels(a.pk, b.pk)
+        found = compare(
+            basis.fit, basis.covariance, duels, str(a.pk), str(b.pk), fitted=basis.counted,
+            cluster=cast(Cluster, cluster), level=level,
+        )  # fmt: skip
         verdict = {"A": str(a), "B": str(b)}.get(found.verdict, found.verdict)
         named = {"a": str(a), "b": str(b), "verdict": verdict}
         shas = {"a_checkpoint": a.checkpoint.sha256[:12], "b_checkpoint": b.checkpoint.sha256[:12]}
         return [{**elo_row(found), **named, **shas}]
 
-    return _comparing([a, b], [], chosen, as_of, cluster, level, rows)
+    return _comparing([a, b], [], chosen, as_of, cluster, level, seconds, rows)
 
 
 def compare_with(
@@ -101,10 +107,12 @@ def compare_with(
     as_of: datetime | None = None,
     cluster: str = "voter",
     level: float = 0.95,
+    seconds: float | None = None,
 ) -> Comparing:
     """Each candidate against the reference: all intervals hold at once, and the best is corrected for being picked.
 
     Candidates that the votes do not let be compared yet, such as an epoch of this minute, are left out as `waiting`.
+    `seconds` as in `compare_pair`.
 
     Raises SettingError for a cluster or level that cannot be, for no candidate, or one named twice.
     """
@@ -112,13 +120,13 @@ def compare_with(
         raise SettingError("name at least one candidate, each once, and a reference that is not among them")
     by_key = {str(one.pk): one for one in candidates}
 
-    def rows(fit: JointFit, covariance: ClusteredCovariance, votes: Votes, taken: Cluster) -> list[Row]:
+    def rows(basis: Basis) -> list[Row]:
         rng = np.random.default_rng(SEED)
-        names = [key for key in by_key if key in compared_in(votes)]
-        found = best_of(fit, covariance, names, str(reference.pk), level=level, rng=rng)
+        names = [key for key in by_key if key in basis.rated]
+        found = best_of(basis.fit, basis.covariance, names, str(reference.pk), level=level, rng=rng)
         return [_named({**row}, by_key[str(row["contestant"])], reference) for row in elo_rows(found)]
 
-    return _comparing([reference], candidates, chosen, as_of, cluster, level, rows)
+    return _comparing([reference], candidates, chosen, as_of, cluster, level, seconds, rows)
 
 
 def epochs_of(run: str, reference: Contestant) -> list[Contestant]:
@@ -146,26 +154,27 @@ def _comparing(
     as_of: datetime | None,
     cluster: str,
     level: float,
-    rows: Callable[[JointFit, ClusteredCovariance, Votes, Cluster], list[Row]],
+    seconds: float | None,
+    rows: Callable[[Basis], list[Row]],
 ) -> Comparing:
     if cluster not in CLUSTERS:
         raise SettingError(f"there is no cluster {cluster!r}; known: {', '.join(CLUSTERS)}")
     if not LEAST_LEVEL <= level <= MOST_LEVEL:
         raise SettingError(f"the level must be {LEAST_LEVEL} to {MOST_LEVEL}, not {level:g}")
-    everything = counted_votes(chosen, last_vote_at(as_of) if as_of else None)
-    votes, state, message = comparable(everything, needed, candidates)
-    found: list[Row] = []
-    if state == "ok":
-        taken = cast(Cluster, cluster)
-        try:
-            fit = fit_joint(votes)
-            found = rows(fit, clustered_covariance(fit, votes, taken), votes, taken)
-        except StateError as error:
-            state, message = "no-estimate", str(error)
+    run, basis, state, message = None, None, "ok", ""
+    try:
+        if as_of is None and cluster == "voter":
+            run = refresh("joint", chosen.poll, chosen.population, chosen.cut, seconds=seconds)
+            basis = settled_basis(run, chosen, needed, candidates, patient=seconds is None)
+        if basis is None:
+            through = last_vote_at(as_of) if as_of else None
+            basis = whole_basis(chosen, through, needed, candidates, cast(Cluster, cluster))
+    except NoBasisError as error:
+        state, message = error.state, str(error)
     return Comparing(
         state=state,
         message=message,
-        rows=found,
+        rows=rows(basis) if basis else [],
         reference=str(needed[0]) if candidates else None,
         poll=chosen.poll or None,
         population=chosen.population,
@@ -173,39 +182,9 @@ def _comparing(
         as_of=as_of,
         cluster=cluster,
         level=level,
-        counted=len(votes),
-        set_aside=len(everything) - len(votes),
-        waiting=[str(one) for one in candidates if state != "ok" or str(one.pk) not in compared_in(votes)],
+        counted=basis.counted if basis else 0,
+        set_aside=basis.set_aside if basis else 0,
+        waiting=[str(one) for one in candidates if basis is None or str(one.pk) not in basis.rated],
+        behind=basis.behind if basis else 0,
+        run=run,
     )
-
-
-def comparable(
-    votes: Votes, needed: Sequence[Contestant], candidates: Sequence[Contestant] = ()
-) -> tuple[Votes, str, str]:
-    """The votes that compare all of `needed` with one another and with at least one candidate where there are any; and
-    the state and message where there are no such votes.
-
-    Groups that never met, or never lost to the others, say nothing about differences inside the group that holds those
-    asked for: votes that reach beyond it are set aside.
-    """
-    keys, others = {str(one.pk) for one in needed}, {str(one.pk) for one in candidates}
-    names = ", ".join(str(one) for one in (*needed, *candidates))
-    present = compared_in(votes)
-    absent = [str(one) for one in needed if str(one.pk) not in present]
-    absent += [str(one) for one in candidates if others.isdisjoint(present)]
-    if absent:
-        return votes, "no-votes", f"No counted vote is about {', '.join(absent)} yet."
-    while True:
-        state = vote_state(votes)
-        if state.name == "ok":
-            return votes, "ok", ""
-        own = next((group for group in state.groups if keys <= set(group)), ())
-        if not own or (others and others.isdisjoint(own)):
-            return votes, state.name, MESSAGES[state.name] % names
-        inside = np.isin(votes.seats, [votes.contestants.index(name) for name in own]) | (votes.seats == NOBODY)
-        votes = votes.take(inside.all(axis=1))
-
-
-def compared_in(votes: Votes) -> set[str]:
-    """The keys of the contestants that the votes are about."""
-    return {votes.contestants[code] for code in np.unique(votes.seats) if code != NOBODY}

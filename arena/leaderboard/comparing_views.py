@@ -16,7 +16,8 @@ from arena.leaderboard.comparing import Comparing, compare_pair, compare_with, e
 from arena.leaderboard.cuts import UnknownBoardError
 from arena.leaderboard.log import ReplayError
 from arena.leaderboard.table import slice_of
-from arena.leaderboard.views import POPULATIONS
+from arena.leaderboard.tasks import catch_up
+from arena.leaderboard.views import POPULATIONS, SECONDS
 from arena.polls.models import Poll
 from arena.votes.models import Vote, Voter
 from rating.errors import SettingError
@@ -38,6 +39,7 @@ def compare(request: HttpRequest) -> HttpResponse:
         context |= _form(request, named)
         found = _compared(request, named)
         context |= _told(found) if found else {}
+        catch_up(found.run if found else None)
     except (UnknownNameError, UnknownBoardError) as error:
         return render(request, "gallery/unknown.html", {**context, "error": error}, status=404)
     except ReplayError as error:
@@ -56,8 +58,8 @@ def _compared(request: HttpRequest, named: dict[str, Contestant]) -> Comparing |
         others = [find_contestant(name) for name in asked.getlist("candidate") if name]
         if asked.get("run"):
             others += epochs_of(find_run(asked["run"]).name, named["reference"])
-        return compare_with(named["reference"], others, chosen)
-    return compare_pair(named["a"], named["b"], chosen) if {"a", "b"} <= named.keys() else None
+        return compare_with(named["reference"], others, chosen, seconds=SECONDS)
+    return compare_pair(named["a"], named["b"], chosen, seconds=SECONDS) if {"a", "b"} <= named.keys() else None
 
 
 def _told(found: Comparing) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def chart(rows: Sequence[Row], digits: int = 1, *, lower_is_better: bool = False
                 verdict=_verdict(row, lower_is_better),
                 value=_number(row.value, digits),
                 average=_number(row.average, 0),
-                interval=_interval(row, digits),
+                interval="" if lower_is_better and row.low is None else _interval(row, digits),
                 error=_number(row.change_error, digits),
                 epoch=_("epoch %(epoch)s") % {"epoch": row.epoch},
                 parent=_("from %(parent)s") % {"parent": row.lineage[-1]} if row.lineage else "",
@@ -96,7 +96,7 @@ def _number(number: float | None, digits: int) -> str:
 def _interval(row: Row, digits: int) -> str:
     """From where to where with 95 %; around mu where the value is another number."""
     if row.low is None:
-        return _("not measured")
+        return _("not measured yet")
     if row.mu is None:
         return _("%(low)s to %(high)s") % {"low": _number(row.low, digits), "high": _number(row.high, digits)}
     numbers = {name: _number(getattr(row, name), 1) for name in ("mu", "low", "high")}

@@ -9,7 +9,6 @@ from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -20,16 +19,14 @@ from arena.leaderboard.figures.of_run import runs_with_epochs
 from arena.leaderboard.figures.png import png
 from arena.leaderboard.figures.svg import NARROW, WIDE
 from arena.leaderboard.log import ReplayError
+from arena.leaderboard.views import POPULATIONS, SECONDS
 from arena.polls.models import Poll
 from arena.votes.models import Vote, Voter
 
-# A page folds for so long at most; a worker does the rest.
-SECONDS = 0.1
 # Rows of a table that the page shows; files have all.
 ROWS_SHOWN = 100
 ASKED = ("metric", "poll", "population", "slice", "run", "earlier", "later")
 TYPES = {"svg": "image/svg+xml", "png": "image/png", "csv": "text/csv; charset=utf-8"}
-POPULATIONS = {"people": gettext_lazy("People"), "simulated": gettext_lazy("Simulated")}
 # The paper's figures: (its number, kind, metric, poll).
 PAPER = (
     ("5", "ratings", "elo-twa", "fixed"),

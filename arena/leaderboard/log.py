@@ -9,7 +9,7 @@ import numpy as np
 from django.db.models import Count, Max, Min
 
 from arena.gallery.models import Contestant
-from arena.leaderboard.archive import POLLS, POPULATIONS, UNREADABLE, Piece, joined, read_piece
+from arena.leaderboard.archive import POLLS, POPULATIONS, UNREADABLE, Piece, joined, read_duels, read_piece
 from arena.leaderboard.cuts import Cut, cut_of
 from arena.votes.models import Vote, VoteExclusion
 from rating.errors import RatingError
@@ -173,6 +173,13 @@ def counted_votes(
             progress(portion.through)
     whole = joined(pieces)
     return (whole if through is None else whole.take(whole.number <= through)).counted()
+
+
+def direct_duels(chosen: Slice, one: int, other: int, through: int) -> Votes:
+    """The counted votes of the slice on two contestants alone, up to number `through`."""
+    piece = chosen.of(read_duels(one, other, through))
+    off = VoteExclusion.objects.filter(vote__number__in=piece.number.tolist()).values_list("vote__number", flat=True)
+    return piece.take(~np.isin(piece.number, list(off))).counted()
 
 
 def chained_hash(log_sha256: str, votes: Piece) -> str:

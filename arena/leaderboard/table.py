@@ -12,7 +12,7 @@ from arena.leaderboard.folding import folded, standings
 from arena.leaderboard.heading import Head, head_of
 from arena.leaderboard.log import Slice
 from arena.leaderboard.models import RatingRun, Standing
-from arena.leaderboard.replay import is_current, last_vote_at, refresh, replayed
+from arena.leaderboard.replay import last_vote_at, refresh, replayed
 from arena.leaderboard.rows import Row, rows_of
 from arena.leaderboard.scored import score_board
 from arena.polls.models import Enrolment, Poll
@@ -98,8 +98,3 @@ def _rows(run: RatingRun, chosen: Slice) -> list[Row]:
     placed += [Standing(contestant_id=key) for key in waiting]
     few = [row.contestant_id for row in placed if row.votes < PROVISIONAL_VOTES]
     return rows_of(placed, shown, few, folded(run).order_sd)
-
-
-def is_behind(found: Board) -> bool:
-    """Whether a worker should go on with the board."""
-    return found.run is not None and found.run.pk is not None and not is_current(found.run)

@@ -10,9 +10,8 @@ from django.utils import timezone
 from arena.leaderboard.log import Slice
 from arena.leaderboard.models import MatchupPlan, RatingRun, Study
 from arena.leaderboard.planning import make_experiment, make_plan
-from arena.leaderboard.replay import refresh
+from arena.leaderboard.replay import is_current, refresh
 from arena.leaderboard.studying import Studied, renew
-from arena.leaderboard.table import Board, is_behind
 
 CLAIM_SECONDS = 60
 
@@ -26,14 +25,14 @@ def catch_up_board(run_id: int) -> None:
         RatingRun.objects.filter(pk=run_id).update(claimed_at=None)
 
 
-def catch_up(found: Board) -> None:
+def catch_up(run: RatingRun | None) -> None:
     """Ask a worker to go on with a board that is behind, unless one was asked within the last minute.
 
     A lost message costs that minute and no vote. An unreachable broker is logged and is no error.
     """
-    if not is_behind(found) or found.run is None:
+    if run is None or run.pk is None or is_current(run):
         return
-    run_id, now = found.run.pk, timezone.now()
+    run_id, now = run.pk, timezone.now()
     if RatingRun.objects.filter(_free(now), pk=run_id).update(claimed_at=now):
         transaction.on_commit(lambda: catch_up_board.delay(run_id), robust=True)
 

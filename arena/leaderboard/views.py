@@ -56,7 +56,7 @@ def one_board(request: HttpRequest, metric: str, kind: str | None = None) -> Htt
         return render(request, "leaderboard/refused.html", {"section": "boards", "error": error}, status=404)
     except ReplayError as error:
         return render(request, "leaderboard/refused.html", {"section": "boards", "error": error}, status=500)
-    catch_up(found)
+    catch_up(found.run)
     if "fragment" in request.GET:
         return render(request, "leaderboard/_board.html", _context(found))
     return render(request, "leaderboard/board.html", {**_context(found), **_tabs(found)})

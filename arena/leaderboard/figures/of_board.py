@@ -39,7 +39,7 @@ def board_of(ask: Ask, seconds: float | None, metric: str = "") -> Board:
     """The board, folded as far as the time allows; a worker is asked for the rest."""
     found = board(metric or ask.metric, ask.poll or None, ask.population, cut=ask.cut, seconds=seconds)
     if seconds is not None:
-        catch_up(found)
+        catch_up(found.run)
     return found
 
 

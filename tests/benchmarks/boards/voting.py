@@ -1,6 +1,6 @@
 """Casts the waiting tickets at a steady rate and says when each was committed; run in the site's environment.
 
-`python -m tests.benchmarks.boards.voting FIRST COUNT RATE` prints a line for each: its number and the time.
+`python -m tests.benchmarks.boards.voting COUNT RATE` prints a line for each: its number and the time.
 """
 
 import sys
@@ -15,8 +15,8 @@ from arena.votes.models import Ticket  # noqa: E402
 
 
 def main() -> None:
-    first, count, rate = (int(text) for text in sys.argv[1:])
-    tickets = list(Ticket.objects.filter(vote=None).select_related("voter").order_by("pk")[first : first + count])
+    count, rate = (int(text) for text in sys.argv[1:])
+    tickets = list(Ticket.objects.filter(vote=None).select_related("voter").order_by("pk")[:count])
     start = time.time()
     for at, ticket in enumerate(tickets):
         time.sleep(max(0.0, start + at / rate - time.time()))
