@@ -111,12 +111,12 @@ def prepare_image(data: bytes, post_id: int, config: ResizeConfig, seed: int = 0
         try:
             image.load()
             kind = str(image.format)
-            upright = ImageOps.exif_transpose(image)
-            target = target_size(*upright.size, config.max_pixels)
-            if target == upright.size:
-                return Resized(data, *upright.size, _extension(kind))
+            ImageOps.exif_transpose(image, in_place=True)
+            target = target_size(*image.size, config.max_pixels)
+            if target == image.size:
+                return Resized(data, *image.size, _extension(kind))
             coin = Draws("resize", seed, post_id).uniform("filter") < 0.5
-            smaller = shrink(on_white(upright), target, config.mix, coin)
+            smaller = shrink(on_white(image), target, config.mix, coin)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise BadImage(f"cannot be decoded: {error}") from error
     encoding = ("jpeg" if kind in JPEG_FAMILY else "png") if config.encoding == "same" else config.encoding

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
+from tests.training.preparing import SMALL, post, run, write
 from tests.training.test_captions import POST
-from tests.training.test_prepare import SMALL, post, run, write
 from training.caption_config import CaptionConfig
 from training.captions import caption
 from training.config import load_captions

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.training.test_prepare import SMALL, post, run, write
+from tests.training.preparing import SMALL, post, run, write
 from training.buckets import BucketConfig, BucketSet
 from training.caption_config import CaptionConfig
 from training.captions import caption

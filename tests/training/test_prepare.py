@@ -1,149 +1,26 @@
-"""A source with every fault goes in; a prepared set, and a line for each thing left out, come out."""
+"""What a prepared set holds."""
 
 import dataclasses
-import hashlib
 import io
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import tarfile
-import time
-from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from tests.training.test_captions import POST
-from training import prepare as prepare_module
+from tests.training.preparing import SMALL, lines, post, run, write
 from training.captions import caption, prompt_text
 from training.cli import main
 from training.config import load_captions, to_mapping
 from training.errors import UserError
 from training.folder import Pictures
 from training.posts import to_record
-from training.prepare import Preparation, prepare
 from training.prepare_config import PrepareConfig
 from training.prune import PruneConfig, ScoreRule
 from training.repair import RepairConfig, RepairRule
-from training.resize import ResizeConfig
 from training.shards import FULL
 from training.sources import read_posts
-
-ROOT = Path(__file__).parents[2]
-SMALL = PrepareConfig(
-    write="shards", prune=PruneConfig(min_side=16, max_pixels=4000, max_ratio=4), resize=ResizeConfig(max_pixels=1024)
-)
-
-
-def post(number, size=(32, 32), **changes):
-    return dataclasses.replace(
-        POST, id=number, md5=hashlib.md5(b"%d" % number).hexdigest(),
-        image_width=size[0], image_height=size[1], file_path=f"{number}.png",
-        score=number, **changes,
-    )  # fmt: skip
-
-
-def write(folder, records, images=True):
-    folder.mkdir(exist_ok=True)
-    with (folder / "posts.jsonl").open("w") as file:
-        file.writelines(record if isinstance(record, str) else json.dumps(record) + "\n" for record in records)
-    for record in records if images else ():
-        if isinstance(record, dict) and record.get("image_width"):
-            size = (record["image_height"], record["image_width"], 3)
-            pixels = np.random.default_rng(record["id"]).integers(0, 256, size, np.uint8)
-            Image.fromarray(pixels).save(folder / record["file_path"])
-    return folder
-
-
-def lines(folder, name):
-    files = sorted(folder.glob(f"parts/*/{name}.jsonl"))
-    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
-
-
-def run(source, out, config=SMALL, **options):
-    plan = Preparation(source, out, source, config, options.pop("records", "jsonl"))
-    return prepare(plan, command="the command", **options)
-
-
-@pytest.fixture
-def faulty(tmp_path):
-    """Each kind of bad input once, among sound posts."""
-    good = [to_record(post(number)) for number in range(1, 11)]
-    records = [
-        *good,
-        to_record(post(20, size=(10, 10))),
-        to_record(post(21, size=(100, 50))),
-        to_record(post(22, size=(80, 16))),
-        to_record(post(23)),  # its image is missing
-        to_record(post(24)),  # its image is damaged
-        to_record(post(25, size=(48, 40))),  # made smaller
-        to_record(post(3)) | {"file_path": "5.png"},  # an id that came before
-        to_record(post(26)) | {"md5": good[0]["md5"]},
-        to_record(post(27)) | {"created_at": None, "score": None},
-        to_record(post(28)) | {"tag_string_general": "", "tag_string_character": "", "tag_string_copyright": "",
-                               "tag_string_artist": "", "tag_string_meta": ""},
-        to_record(post(29)) | {"rating": "?"},
-        to_record(post(30)),  # its image is of another size
-        to_record(post(32)) | {"tag_string_general": "1girl a,b solo"},
-        "{not json\n",
-        to_record(post(31)) | {"id": "thirty-one"},
-    ]  # fmt: skip
-    folder = write(tmp_path / "source", [record for record in records if record != records[-1]])
-    with (folder / "posts.jsonl").open("a") as file:
-        file.write(json.dumps(records[-1]) + "\n")
-    (folder / "23.png").unlink()
-    (folder / "24.png").write_bytes((folder / "24.png").read_bytes()[:100])
-    Image.new("RGB", (33, 31)).save(folder / "30.png")
-    return folder
-
-
-def test_every_fault_is_reported_by_post_and_the_run_goes_on(faulty, tmp_path):
-    manifest = run(faulty, tmp_path / "out")
-    kept = read_posts(tmp_path / "out")
-    assert [one.id for one in kept] == [*range(1, 11), 25, 26, 27, 28, 29, 30, 32]
-    assert kept[-1].general == ("1girl", "solo")
-    removed = {(line["post"], line["reason"]) for line in lines(tmp_path / "out", "removed")}
-    assert removed == {
-        (20, "small"), (21, "large"), (22, "elongated"), (23, "missing file"), (24, "unreadable"), (3, "duplicate id"),
-        (0, "unusable record"),
-    }  # fmt: skip
-    details = [line["detail"] for line in lines(tmp_path / "out", "removed") if line["reason"] == "unusable record"]
-    assert len(details) == 2
-    assert "not JSON" in details[0]
-    assert "'id' must be int" in details[1]
-    problems = [(line["post"], line["problem"]) for line in lines(tmp_path / "out", "problems") if line["kept"]]
-    for number, text in [(26, "has the same file"), (27, "created_at"), (27, "score"), (28, "has no tags"),
-                         (29, "'rating' must be one of"), (30, "is 33x31, its record says 32x32"),
-                         (32, "'tag_string_general' has tags with a comma: 'a,b'")]:  # fmt: skip
-        assert any(found == number and text in problem for found, problem in problems), text
-    assert (manifest["posts"], manifest["removed"]) == (17, 8)
-    given = len((faulty / "posts.jsonl").read_text().splitlines())
-    assert manifest["posts"] + manifest["removed"] == given, "nothing is dropped in silence"
-
-
-@pytest.mark.parametrize("fault", ["{not json\n", {"created_at": None}, {"id": "x"}])
-def test_the_policy_may_be_to_stop(tmp_path, fault):
-    record = to_record(post(2))
-    bad = fault if isinstance(fault, str) else record | fault
-    source = write(tmp_path / "source", [to_record(post(1)), bad], images=False)
-    with pytest.raises(UserError, match=r"posts.jsonl line 2, post"):
-        run(source, tmp_path / "out", dataclasses.replace(SMALL, on_problem="stop", write="records"))
-    assert not (tmp_path / "out" / "dataset.json").exists()
-
-
-def test_a_vocabulary_with_a_comma_is_reported_or_stops(tmp_path):
-    source = write(tmp_path / "source", [to_record(post(1))], images=False)
-    tags = tmp_path / "tags.csv"
-    tags.write_text('name,category,count,aliases\n1girl,0,5,\n"a,b",0,1,\n')
-    config = dataclasses.replace(SMALL, vocabulary=str(tags), write="records")
-    with pytest.raises(UserError, match=r"line 3: 'a,b' is no name"):
-        run(source, tmp_path / "stop", dataclasses.replace(config, on_problem="stop"))
-    run(source, tmp_path / "out", config)
-    assert "'a,b' is no name" in (tmp_path / "out" / "vocabulary-problems.jsonl").read_text()
 
 
 def test_removed_pictures_and_quality_of_the_paper(tmp_path):
@@ -193,86 +70,8 @@ def test_a_small_picture_keeps_its_bytes_in_the_shard(tmp_path):
     assert Pictures(tmp_path / "out").data(one) == (source / "1.png").read_bytes()
 
 
-def contents(folder):
-    return {
-        str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.suffix != ".html"
-    }
-
-
-@pytest.fixture
-def in_parts(tmp_path, monkeypatch):
-    """A source in eight parts."""
-    source = tmp_path / "source"
-    source.mkdir()
-    for part in range(8):
-        numbers = range(part * 5 + 1, part * 5 + 6)
-        write(source, [to_record(post(number)) for number in numbers])
-        (source / "posts.jsonl").rename(source / f"{part}.jsonl")
-    return source
-
-
-@pytest.mark.parametrize("records", ["jsonl", "parquet"])
-def test_workers_change_nothing(in_parts, tmp_path, records):
-    run(in_parts, tmp_path / "a" / "out", records=records)
-    run(in_parts, tmp_path / "b" / "out", workers=2, records=records)
-    assert contents(tmp_path / "a") == contents(tmp_path / "b")
-    assert [one.id for one in read_posts(tmp_path / "a" / "out")] == list(range(1, 41))
-
-
-@pytest.mark.parametrize("stage", ["scan_part", "write_part"])
-@pytest.mark.parametrize("after", [0, 3, 7])
-def test_an_interrupted_preparation_goes_on(in_parts, tmp_path, monkeypatch, stage, after):
-    run(in_parts, tmp_path / "a" / "out")
-    work = getattr(prepare_module, stage)
-
-    def interrupted(job, **options):
-        if job.number == after:
-            raise KeyboardInterrupt
-        return work(job, **options)
-
-    monkeypatch.setattr(prepare_module, stage, interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run(in_parts, tmp_path / "b" / "out")
-    assert not (tmp_path / "b" / "out" / "dataset.json").exists()
-    (tmp_path / "b" / "out" / "parts" / "00007.partial").mkdir(parents=True)  # what SIGKILL leaves
-    monkeypatch.setattr(prepare_module, stage, work)
-    run(in_parts, tmp_path / "b" / "out")
-    assert contents(tmp_path / "a") == contents(tmp_path / "b")
-
-
-def test_a_killed_preparation_goes_on(in_parts, tmp_path):
-    config = tmp_path / "small.toml"
-    config.write_text('write = "shards"\n[prune]\nmin_side = 16\n')
-    out = tmp_path / "out"
-    command = [sys.executable, "-m", "training", "prepare", str(in_parts), "--out", str(out), "--config", str(config)]
-    child = subprocess.Popen([*command, "--workers", "1"], cwd=ROOT, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and not list(out.glob("parts/0000*")):
-        time.sleep(0.002)
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
-    assert subprocess.run([*command, "--workers", "2"], cwd=ROOT, capture_output=True).returncode == 0
-    assert [one.id for one in read_posts(out)] == list(range(1, 41))
-    assert not list(out.rglob("*.partial"))
-
-
-def test_again_changes_nothing_and_other_settings_are_refused(in_parts, tmp_path):
-    run(in_parts, tmp_path / "out")
-    before = contents(tmp_path / "out")
-    run(in_parts, tmp_path / "out")
-    assert contents(tmp_path / "out") == before
-    with pytest.raises(UserError, match=r"other settings or another source \(prepare differ\)"):
-        run(in_parts, tmp_path / "out", dataclasses.replace(SMALL, same_file="remove"))
-    write(in_parts, [to_record(post(99))])
-    (in_parts / "posts.jsonl").rename(in_parts / "9.jsonl")
-    with pytest.raises(UserError, match="source_parts_sha256 differ"):
-        run(in_parts, tmp_path / "out")
-    with pytest.raises(UserError, match="is not a prepared data set"):
-        run(in_parts, in_parts)
-
-
-def test_every_choice_stands_in_the_manifest(in_parts, tmp_path):
-    manifest = run(in_parts, tmp_path / "out")
+def test_every_choice_stands_in_the_manifest(tmp_path):
+    manifest = run(write(tmp_path / "source", [to_record(post(1))]), tmp_path / "out")
     assert manifest["prepare"] == to_mapping(SMALL)
     assert manifest["prepare"]["quality"] == {"window": 100_000, "hops": 100, "metric": "score", "align": "centred"}
     assert manifest["command"] == "the command"
@@ -305,15 +104,6 @@ def test_unfocused_annotations_are_removed_by_rule(tmp_path):
     counts = json.loads((tmp_path / "out/parts/00000/counts.json").read_text())
     assert counts["ambiguous"]["doctor_(arknights)"] == {"posts": 2, "unfocused": 1, "boy": 1}
     assert counts["repairs"] == {"doctor was removed": 1, "doctor_(arknights) was removed": 1}
-
-
-def test_nothing_usable_and_nothing_left_are_errors(tmp_path):
-    source = write(tmp_path / "source", ["{broken\n"])
-    with pytest.raises(UserError, match=r"has no usable post; the first problem: .*line 1: not JSON"):
-        run(source, tmp_path / "a")
-    source = write(tmp_path / "source", [to_record(post(1))])
-    with pytest.raises(UserError, match=r"no post of .* is left"):
-        run(source, tmp_path / "b", PrepareConfig())
 
 
 def test_the_demos_data_set_goes_through_the_same_command(small_data, tmp_path, capsys):

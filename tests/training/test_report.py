@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.browser_window import browser_page
+from tests.training.preparing import SMALL, post, run, write
 from tests.training.test_captions import POST
-from tests.training.test_prepare import SMALL, post, run, write
 from training.buckets import BucketConfig, BucketSet
 from training.caption_config import PAPER_LEVELS, CaptionConfig
 from training.captions import caption
