@@ -106,7 +106,7 @@ class Trainer:
             self._denoiser.train()  # transformers recomputes in training mode only; no layer of SDXL has dropout
             self._denoiser.unet.enable_gradient_checkpointing()
             for encoder in (self._denoiser.text_encoder, self._denoiser.text_encoder_2):
-                encoder.gradient_checkpointing_enable({"use_reentrant": False})
+                encoder.activation_checkpointing_enable({"use_reentrant": False})
 
     def advance(self) -> StepResult:
         """Do one step.

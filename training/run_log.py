@@ -42,9 +42,8 @@ class RunLog:
         means = {name: sum(line[name] for line in lines) / len(lines) for name in ("loss", "raw_loss")}
         speed = {name: round(sum(line["speed"][name] for line in lines), 2) for name in ("wall_s", "cpu_s", "wait_s")}
         images = sum(line["images"] for line in lines)
-        self._add(
-            EPOCHS, {"epoch": epoch, "step": step, "steps": len(lines), "images": images, **means, "speed": speed}
-        )
+        counts = {"epoch": epoch, "step": step, "steps": len(lines), "images": images}
+        self._add(EPOCHS, {**counts, **means, "sha256": sha256, "speed": speed})
 
     def standings(self, line: Mapping[str, Any]) -> None:
         """What the arena said after an epoch."""

@@ -42,7 +42,7 @@ def load_state(run: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises several kinds for a damaged file
         raise UserError(f"{path} cannot be read: {error}; delete it to start this run again") from error
     return state

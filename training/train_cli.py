@@ -18,6 +18,7 @@ from training.display import TerminalDisplay, quieten_libraries
 from training.hooks import ArenaClient, ArenaHook
 from training.measure import measure
 from training.posts import Post
+from training.processes import Alone
 from training.run import Run, RunPlan, Stopped, with_steps
 from training.signals import stop_on_signal
 
@@ -37,7 +38,8 @@ def main(argv: Sequence[str]) -> int:
     out = arguments.out or HOME / "runs" / preset.name
     stop = threading.Event()
     with stop_on_signal(stop), TerminalDisplay() as display:
-        run = Run(RunPlan(preset, arguments.data, base, out), display, stop)
+        plan = RunPlan(preset, arguments.data, base, out, arguments.cache)
+        run = Run(plan, display, stop, Alone(arguments.device))
         if client is not None:
             run.connect(ArenaHook(client, run.name, out, display.say))
         try:
@@ -71,10 +73,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training train",
         description="Fine-tune a base. A checkpoint is written after each epoch; the same command resumes a run.",
     )
-    parser.add_argument("preset", help=f"one of: {', '.join(preset_names())}")
+    parser.add_argument("preset", help=f"one of: {', '.join(preset_names())}; or a .toml file of settings")
     parser.add_argument("--data", type=Path, default=HOME / "dataset", help="data set folder (default %(default)s)")
     parser.add_argument("--base", type=Path, help="checkpoint folder to start from (default: the committed base)")
     parser.add_argument("--out", type=Path, help=f"run folder (default {HOME}/runs/PRESET)")
+    parser.add_argument("--cache", type=Path, default=HOME / "latents", help="latents by content (default %(default)s)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default %(default)s")
     parser.add_argument("--arena", metavar="URL", help="register each epoch with the arena at this address")
     parser.add_argument("--arena-token", default=os.environ.get("ARENA_API_TOKEN", ""),
                         help="the arena's API token (default: the environment's ARENA_API_TOKEN)")  # fmt: skip

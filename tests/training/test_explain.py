@@ -87,4 +87,4 @@ def test_what_the_versions_of_table_5_have():
     assert [config.register_rate > 0 for config in configs] == [False, True, True, True]
     assert [config.text_rate > 0 for config in configs] == [False, False, True, True]
     assert [config.text_rate > 0 and config.text_choice == "any" for config in configs] == [False, False, False, True]
-    assert set(caption_names()) == {"v0.1", "v1.0", "v1.1", "v2.0", "base", "named-adventurers"}
+    assert set(caption_names()) == {"v0.1", "v1.0", "v1.1", "v2.0", "base", "named-adventurers", "tiny"}
