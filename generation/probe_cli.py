@@ -27,7 +27,7 @@ from generation.origin_cli import (
 )
 from generation.origin_cli import renderer as renderer_of
 from generation.probes.probe import PROMPT_SETS, Case, Probe, find_probe, names
-from generation.probes.rendering import Side, Work, render
+from generation.probes.rendering import Side, Work, render, with_home
 from generation.probes.result import ProbeResult, measured
 
 COLUMNS = ("checkpoint", "case", "measure", "value", "low", "high")
@@ -86,7 +86,7 @@ def _results(
         work = Work(asked, cases, seeds)
         images = _rendered(work, side, f"{asked.name}, {renderer.info.name}")
         home = home or images
-        numbers = measured(asked, cases, _with_home(images, home))
+        numbers = measured(asked, cases, with_home(images, home))
         info = renderer.info
         suite = asked.suite(cases, seeds, side.recipe)
         result = ProbeResult(asked, info.name, info.sha256, suite, work.total, numbers)
@@ -117,14 +117,6 @@ def _side(options: argparse.Namespace, renderer: Any, path: Path, folder: Path) 
 
     info = use(True).info
     return Side(replace(info.recipe, **chosen(options)), use, folder / info.sha256[:12])
-
-
-def _with_home(images: dict[str, Any], home: dict[str, Any]) -> dict[str, Any]:
-    """The pictures of a checkpoint, and those of the home checkpoint as ``home_...``."""
-    return {
-        case: {**own, **{f"home_{name}": pictures for name, pictures in home[case].items()}}
-        for case, own in images.items()
-    }
 
 
 def _print(results: Sequence[ProbeResult], form: str) -> None:

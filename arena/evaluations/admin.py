@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from arena.evaluations import running
-from arena.evaluations.models import CheckpointScore, EvaluationRun, Worker
+from arena.evaluations.models import CheckpointScore, EvaluationRun, ProbeScore, Worker
 from arena.evaluations.tasks import enqueue
 
 
@@ -43,6 +43,21 @@ class EvaluationRunAdmin(admin.ModelAdmin):
 @admin.register(Worker)
 class WorkerAdmin(admin.ModelAdmin):
     list_display = ("name", "pid", "started_at", "seen_at", "alive")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(ProbeScore)
+class ProbeScoreAdmin(admin.ModelAdmin):
+    """To look at; a score is measured, never typed."""
+
+    list_display = ("contestant", "probe", "value", "images", "measured_at")
+    list_filter = ("probe",)
+    list_select_related = ("contestant__checkpoint", "contestant__lora")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from arena.gallery.models import Character, Contestant
 
@@ -160,3 +161,45 @@ class CharacterScore(models.Model):
 
     def __str__(self) -> str:
         return f"{self.character} in {self.score}"
+
+
+class ProbeScoreQuerySet(models.QuerySet["ProbeScore"]):
+    """Values can be compared only where the same was asked."""
+
+    def current(self, probe: str) -> "ProbeScoreQuerySet":
+        """The scores of a probe that are comparable to its newest one."""
+        newest = self.filter(probe=probe).order_by("-measured_at", "-pk").first()
+        return self.filter(probe=probe, suite=newest.suite) if newest else self.none()
+
+
+class ProbeScore(models.Model):
+    """What a probe (docs/probes.md) found of a contestant: its headline, and everything in `result`."""
+
+    class Name(models.TextChoices):
+        DYNAMIC_RANGE = "dynamic-range", gettext_lazy("Dynamic colour range")
+        INPAINTING = "inpainting", gettext_lazy("Inpainting harmony")
+        LORA_TRANSFER = "lora-transfer", gettext_lazy("LoRA transfer")
+        MULTI_CHARACTER = "multi-character", gettext_lazy("Multi-character separation")
+        PADDING = "padding", gettext_lazy("Effect of padding")
+        PROMPT_LENGTH = "prompt-length", gettext_lazy("Long and short prompts")
+
+    contestant = models.ForeignKey(Contestant, on_delete=models.CASCADE, related_name="probe_scores")
+    probe = models.CharField(max_length=30, choices=Name)
+    suite = models.CharField(max_length=64, help_text="Hash of prompts, seeds, variants and recipe.")
+    images = models.PositiveIntegerField()
+    value = models.FloatField()
+    value_low = models.FloatField(null=True)
+    value_high = models.FloatField(null=True)
+    result: Any = models.JSONField(default=dict, help_text="Every number, by case too.")
+    measured_at = models.DateTimeField(default=timezone.now)
+
+    objects = ProbeScoreQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("probe", "-measured_at", "-id")
+        constraints = (
+            models.UniqueConstraint(fields=("contestant", "probe", "suite"), name="one_score_per_probe_and_suite"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.probe} of {self.contestant}"

@@ -6,7 +6,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from generation.recipe import Recipe
+from generation.recipe import ImageRequest, Recipe, Upsampling
 
 
 class Run(models.Model):
@@ -162,6 +162,7 @@ class Prompt(models.Model):
     text = models.CharField(max_length=2000)
     character = models.ForeignKey(Character, null=True, blank=True, on_delete=models.PROTECT, related_name="prompts")
     origin = models.CharField(max_length=20, choices=Origin, default=Origin.SET)
+    upsampling: Any = models.JSONField(default=dict, blank=True, help_text="Of a longer text: where it came from.")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -170,6 +171,10 @@ class Prompt(models.Model):
 
     def __str__(self) -> str:
         return self.text[:80]
+
+    def request(self, seed: int) -> ImageRequest:
+        """What the renderer is asked. Raises ValueError for a text that it does not take."""
+        return ImageRequest(self.text, seed, Upsampling(**self.upsampling) if self.upsampling else None)
 
 
 def archive_name(sample: "Sample", filename: str) -> str:

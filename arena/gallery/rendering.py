@@ -14,7 +14,6 @@ from arena.gallery.models import Contestant, Prompt, Sample
 from generation.checkpoint import CheckpointError, file_sha256, read_checkpoint
 from generation.imageio import archive_png, blind_png, pixel_sha256
 from generation.lora_file import LoraRef
-from generation.recipe import ImageRequest
 
 Job = tuple[Prompt, int]
 
@@ -46,7 +45,7 @@ def render_missing(
     wanted = missing(contestant, jobs)
     if not wanted:
         return 0
-    requests = [ImageRequest(prompt.text, seed) for prompt, seed in wanted]
+    requests = [prompt.request(seed) for prompt, seed in wanted]
     images = LOADED.of(contestant).render(contestant.frozen_recipe(), requests, should_stop=should_stop)
     added = 0
     for (prompt, seed), rendered in zip(wanted, images, strict=True):

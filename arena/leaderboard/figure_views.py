@@ -14,8 +14,9 @@ from django.views.decorators.http import require_safe
 
 from arena.leaderboard.cuts import UnknownBoardError
 from arena.leaderboard.figures.asking import Ask, Figure, Table
-from arena.leaderboard.figures.making import CCIP, KINDS, made
+from arena.leaderboard.figures.making import KINDS, made
 from arena.leaderboard.figures.of_run import runs_with_epochs
+from arena.leaderboard.figures.of_scores import MEASURES
 from arena.leaderboard.figures.png import png
 from arena.leaderboard.figures.svg import NARROW, WIDE
 from arena.leaderboard.log import ReplayError
@@ -125,7 +126,7 @@ def _address(ask: Ask, form: str = "", **more: str) -> str:
 
 def _with_metric(ask: Ask, metric: str) -> Ask:
     """The same figure by another metric; scores have no polls and slices."""
-    if ask.kind == "ratings" and metric in CCIP:
+    if ask.kind == "ratings" and metric in MEASURES:
         return Ask(ask.kind, metric)
     return replace(ask, metric=metric)
 
@@ -154,7 +155,7 @@ def _context(ask: Ask, found: Figure) -> dict[str, object]:
                   for name, one in KINDS.items()],
         "metrics": [(title, _address(_with_metric(plain, name)), name == metric)
                     for name, title in kind.metrics.items()],
-        "polls": [] if metric.startswith("ccip") and ask.kind == "ratings" else
+        "polls": [] if metric in MEASURES and ask.kind == "ratings" else
                  [(title, _address(replace(plain, poll=name)), name == ask.poll) for name, title in polls],
         "populations": [(title, _address(replace(plain, population=name)), name == ask.population)
                         for name, title in POPULATIONS.items()] if _simulated() else [],

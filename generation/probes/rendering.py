@@ -79,6 +79,14 @@ def render(work: Work, side: Side, *, on_image: Callable[[int], None] = lambda d
     return found
 
 
+def with_home(images: Images, home: Images) -> Images:
+    """The pictures of a checkpoint, and those of the home checkpoint as ``home_...``."""
+    return {
+        case: {**own, **{f"home_{name}": pictures for name, pictures in home[case].items()}}
+        for case, own in images.items()
+    }
+
+
 def damaged(image: Image.Image) -> tuple[Image.Image, Image.Image]:
     """The picture with its middle painted grey, and the mask of what is to be mended."""
     cut = hole(image.height, image.width)

@@ -11,12 +11,10 @@ from arena.leaderboard.figures.asking import Ask, Figure
 from arena.leaderboard.figures.of_agreement import people_and_metric
 from arena.leaderboard.figures.of_board import TITLES, ratings, seats
 from arena.leaderboard.figures.of_run import run_trend
-from arena.leaderboard.figures.of_scores import MEASURES, ccip
+from arena.leaderboard.figures.of_scores import MEASURES, scores
 from arena.leaderboard.figures.of_study import history, win_matrix
 from arena.leaderboard.studying import HISTORIES
 from arena.leaderboard.table import METRICS, check_known, slice_of
-
-CCIP = {f"ccip-{name.replace('_', '-')}": measure for name, measure in MEASURES.items()}
 
 
 @dataclass(frozen=True)
@@ -30,23 +28,19 @@ class Kind:
 
 
 def _ratings(ask: Ask, seconds: float | None) -> Figure:
-    if ask.metric not in CCIP:
+    if ask.metric not in MEASURES:
         return ratings(ask, seconds)
     if ask.poll or ask.cut:
-        raise UnknownBoardError("CCIP scores have no votes: ask for them without a poll and a slice")
-    return ccip(CCIP[ask.metric])
+        raise UnknownBoardError(f"{ask.metric} has no votes: ask for it without a poll and a slice")
+    return scores(MEASURES[ask.metric])
 
 
-def _agreement(ask: Ask, seconds: float | None) -> Figure:
-    return people_and_metric(replace(ask, metric=CCIP[ask.metric].name), seconds)
-
-
-OF_CCIP = {name: measure.title for name, measure in CCIP.items()}
+MEASURED = {name: measure.title for name, measure in MEASURES.items()}
 KINDS = {
     "ratings": Kind(
         gettext_lazy("Ratings"),  # type: ignore[arg-type]
         _ratings,
-        {name: TITLES[name] for name in METRICS if name in TITLES} | OF_CCIP,
+        {name: TITLES[name] for name in METRICS if name in TITLES} | MEASURED,
     ),
     "trend": Kind(gettext_lazy("Trend over epochs"), run_trend, {}),  # type: ignore[arg-type]
     "history": Kind(
@@ -56,7 +50,7 @@ KINDS = {
     ),
     "wins": Kind(gettext_lazy("Who beats whom"), win_matrix, {}),  # type: ignore[arg-type]
     "seats": Kind(gettext_lazy("Position bias"), seats, {}),  # type: ignore[arg-type]
-    "agreement": Kind(gettext_lazy("People and metrics"), _agreement, OF_CCIP),  # type: ignore[arg-type]
+    "agreement": Kind(gettext_lazy("People and metrics"), people_and_metric, MEASURED),  # type: ignore[arg-type]
 }
 
 

@@ -13,7 +13,7 @@ from arena.gallery.models import Contestant, Sample
 from arena.gallery.withholding import withheld_cells
 from arena.leaderboard.figures.asking import Ask, Cell, Column, Figure, Table
 from arena.leaderboard.figures.of_board import poll_title
-from arena.leaderboard.figures.of_scores import MEASURES, Measured, current_scores, interval_of
+from arena.leaderboard.figures.of_scores import MEASURES, Measured, Score, current_scores, interval_of, notice_of
 from arena.leaderboard.figures.of_study import nothing, reason, studied
 from arena.leaderboard.figures.scatter import Point, draw
 from arena.leaderboard.figures.svg import spelled
@@ -65,7 +65,7 @@ class _Both:
     """n contestants that people and metric both rate: scores, places in the findings, strengths, and half the interval
     of each paired difference (n, n); `values` (n,) are the metric, more is better."""
 
-    scores: list[CheckpointScore]
+    scores: list[Score]
     places: NDArray[np.intp]
     people: NDArray[np.float64]
     values: NDArray[np.float64]
@@ -87,7 +87,7 @@ def people_and_metric(ask: Ask, seconds: float | None) -> Figure:
     contrary = disagreements(both.people, both.values, both.error)
     points = [_point(both, at, measure) for at in range(len(both.scores))]
     across = _("%(metric)s (less is better)") if measure.falling else _("%(metric)s (more is better)")
-    notes = [both.scores[0].notice] if both.scores[0].notice else []
+    notes = notice_of(both.scores)
     if len(both.scores) < FEWEST:
         notes.append(_("Fewer than %(n)d contestants: too few for an interval.") % {"n": FEWEST})
     return Figure(
@@ -112,7 +112,9 @@ def people_and_metric(ask: Ask, seconds: float | None) -> Figure:
 def _both(findings: Findings, measure: Measured) -> _Both:
     rated = {key: at for at, key in enumerate(findings.contestants.tolist()) if np.isfinite(findings.strength[at])}
     scores = [
-        score for score in current_scores() if score.contestant_id in rated and getattr(score, measure.name) is not None
+        score
+        for score in current_scores(measure)
+        if score.contestant_id in rated and getattr(score, measure.name) is not None
     ]
     places = np.array([rated[score.contestant_id] for score in scores], dtype=np.intp)
     values = np.array([getattr(score, measure.name) for score in scores], dtype=np.float64)
@@ -219,7 +221,8 @@ def _disputes(both: _Both, findings: Findings, pairs: Sequence[Disagreement], me
     """The pairs with their images; of all pictures of a pair those on which the metric is the surest."""
     scores = [(both.scores[pair.better], both.scores[pair.worse]) for pair in pairs]
     asked = {score.pk: score for two in scores for score in two}
-    whole = CheckpointScore.objects.in_bulk(asked)
+    # Only character similarity says something of single images.
+    whole = {} if measure.probe else CheckpointScore.objects.in_bulk(asked)
     by_image = {score.contestant_id: image_scores(score, measure) for score in whole.values()}
     samples = samples_by_cell([score.contestant for score in asked.values()])
     withheld = withheld_cells({prompt for cells in samples.values() for prompt, _seed in cells})
@@ -279,7 +282,7 @@ def _pictures(
 
 def _score_of(sample: Sample, by_image: dict[int, dict[ImageKey, float]]) -> float | None:
     """By the prompt's key or its text: suites name their prompts either way."""
-    known, character = by_image[sample.contestant_id], sample.prompt.character
+    known, character = by_image.get(sample.contestant_id, {}), sample.prompt.character
     names = (str(sample.prompt_id), sample.prompt.text)
     return next(
         (known[character.name, name, sample.seed] for name in names if (character.name, name, sample.seed) in known),

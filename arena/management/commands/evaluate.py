@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from arena.evaluations import running
+from arena.evaluations import probing, running
 from arena.evaluations.measuring import measure
 from arena.evaluations.models import EvaluationRun
 from arena.evaluations.scores import spell_score
@@ -19,6 +19,8 @@ from arena.gallery.finding import UnknownCheckpointError, find_contestants
 from arena.gallery.models import Contestant
 from arena.gallery.registering import ConflictError, register
 from generation.checkpoint import CheckpointError
+from generation.errors import GenerationError
+from generation.probes.probe import PROMPT_SETS, names
 from rating.errors import RatingError
 
 BUSY_PAUSE_SECONDS = 1.0
@@ -35,9 +37,19 @@ class Command(BaseCommand):
             "checkpoint",
             help="name or first characters of the hash (with /RECIPE for one of several), or folder of a checkpoint",
         )
-        parser.add_argument("--queue", action="store_true", help="hand it to the worker instead of rendering here")
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--queue", action="store_true", help="hand it to the worker instead of rendering here")
+        what.add_argument("--probe", action="append", choices=names(), help="only this probe; may be repeated")
+        parser.add_argument("--probe-prompts", choices=PROMPT_SETS, default="paper", help="demo: for the tiny base")
 
-    def handle(self, *, checkpoint: str, queue: bool, **options: Any) -> None:
+    def handle(
+        self, *, checkpoint: str, queue: bool, probe: list[str] | None, probe_prompts: str, **options: Any
+    ) -> None:
+        if probe:
+            for contestant in find(checkpoint):
+                for name in probe:
+                    self._probe(contestant, name, probe_prompts)
+            return
         runs = [running.start(contestant, resume=True)[0] for contestant in find(checkpoint)]
         for run in runs:
             if queue:
@@ -56,6 +68,17 @@ class Command(BaseCommand):
             raise CommandError(f"the evaluation of {run.contestant} is {run.state}: {run.error or 'stopped elsewhere'}")
         self.stdout.write(f"{run.contestant}: {run.done} of {run.total} samples, {spell_cost(run)}")
         self._measure(run.contestant)
+
+    def _probe(self, contestant: Contestant, name: str, prompt_set: str) -> None:
+        with Progress(*COLUMNS, console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task(f"{name}, {contestant}", total=None)
+            try:
+                score = probing.probe(
+                    contestant, name, prompt_set=prompt_set, on_image=lambda done: progress.update(task, completed=done)
+                )
+            except (GenerationError, ValueError) as error:
+                raise CommandError(f"{contestant} cannot be probed: {error}") from error
+        self.stdout.write("\n".join(probing.spell_probe(score)))
 
     def _measure(self, contestant: Contestant) -> None:
         """Measure what was not measured with this run: the encoder or the references may be others than then."""

@@ -3,9 +3,9 @@
 import pytest
 
 from arena.evaluations.tasks import advance_evaluation
-from tests.arena.tiny import media, small_dataset, tiny_folder
+from tests.arena.tiny import media, small_dataset, tiny_folder, tiny_lora
 
-__all__ = ["media", "queued", "small_dataset", "tiny_folder"]
+__all__ = ["media", "queued", "small_dataset", "tiny_folder", "tiny_lora"]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from django.core.management.base import CommandError
 from django.test import Client
 from django.utils import timezone
 
-from arena.evaluations.models import CheckpointScore
+from arena.evaluations.models import CheckpointScore, ProbeScore
 from arena.gallery.models import Character, Prompt
 from arena.leaderboard.figures.asking import Ask
 from arena.leaderboard.figures.making import KINDS, made
@@ -250,6 +250,8 @@ def test_votes_that_allow_no_trend_say_so(log, votes: list[tuple[str, str, str]]
 def test_every_figure_can_be_downloaded(client: Client, voted, kind: str, metric: str) -> None:
     for place, contestant in enumerate(voted.contestants.values()):
         score(contestant, 0.1 + place / 20, top1=0.5 + place / 20)
+        for name in ProbeScore.Name:
+            ProbeScore.objects.create(contestant=contestant, probe=name, suite="s", images=3, value=place / 20)
     columns = made(Ask(kind, metric)).tables[0].columns
     for form, beginning in {"svg": "<svg", "png": "\x89PNG", "csv": f"{columns[0].name},{columns[1].name}"}.items():
         answer = client.get(f"/figures/{kind}.{form}", {"metric": metric})
