@@ -25,6 +25,8 @@ COLUMNS = (
     "number", "created_at", "outcome", "ticket__voter_id", "ticket__voter__population", "ticket__matchup__prompt_id",
     "ticket__matchup__poll__kind",
 )  # fmt: skip
+# From a seat to the vote on its matchup.
+OF_SEAT = "matchup__tickets__vote__"
 Integers = NDArray[np.int64]
 
 
@@ -49,8 +51,8 @@ class Piece:
     def __len__(self) -> int:
         return len(self.number)
 
-    def take(self, chosen: NDArray[np.bool_]) -> "Piece":
-        """The votes under a mask."""
+    def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Piece":
+        """The votes under a mask, or in the given places."""
         return Piece(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def counted(self) -> Votes:
@@ -122,24 +124,36 @@ def unpack(data: bytes) -> Piece:
 
 def read_rows(after: int, last: int) -> Piece:
     """The votes numbered after `after` up to `last`, in two queries."""
-    return _read({"number__gt": after, "number__lte": last})
+    return _read(
+        {"number__gt": after, "number__lte": last}, {f"{OF_SEAT}number__gt": after, f"{OF_SEAT}number__lte": last}
+    )
 
 
 def read_duels(one: int, other: int, last: int) -> Piece:
-    """The votes on two contestants alone up to number `last`, in two queries."""
+    """The votes on two contestants alone, up to number `last`."""
     both = Matchup.objects.filter(seats__sample__contestant=one).filter(seats__sample__contestant=other)
-    return _read({"ticket__matchup__in": both.exclude(poll__kind=Poll.Kind.FFA), "number__lte": last})
+    # Their keys first: as a subquery, the database would rather read all votes.
+    keys = list(both.exclude(poll__kind=Poll.Kind.FFA).values_list("pk", flat=True))
+    pieces = []
+    for start in range(0, len(keys), PORTION):
+        some = keys[start : start + PORTION]
+        pieces.append(
+            _read(
+                {"number__lte": last, "ticket__matchup__in": some}, {f"{OF_SEAT}number__lte": last, "matchup__in": some}
+            )
+        )
+    whole = joined(pieces)
+    return whole.take(np.argsort(whole.number))
 
 
-def _read(within: dict[str, Any]) -> Piece:
-    votes = list(Vote.objects.filter(**within).order_by("number").values_list(*COLUMNS))
+def _read(of_votes: dict[str, Any], of_seats: dict[str, Any]) -> Piece:
+    """The votes under the one filter in the order of the log; the other one finds their seats."""
+    votes = list(Vote.objects.filter(**of_votes).order_by("number").values_list(*COLUMNS))
     if not votes:
         return _piece([], {})
-    of_vote = "matchup__tickets__vote__number"
-    chosen = {f"matchup__tickets__vote__{name}": value for name, value in within.items()}
-    seats = Seat.objects.filter(**chosen).order_by()
+    seats = Seat.objects.filter(**of_seats).order_by()
     seated: dict[int, dict[int, int]] = {}
-    for number, position, contestant in seats.values_list(of_vote, "position", "sample__contestant_id"):
+    for number, position, contestant in seats.values_list(f"{OF_SEAT}number", "position", "sample__contestant_id"):
         seated.setdefault(number, {})[position] = contestant
     return _piece(votes, {number: [own[place] for place in sorted(own)] for number, own in seated.items()})
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.safestring import mark_safe
@@ -18,7 +18,7 @@ from arena.leaderboard.figures.making import KINDS, made
 from arena.leaderboard.figures.of_run import runs_with_epochs
 from arena.leaderboard.figures.of_scores import MEASURES
 from arena.leaderboard.figures.png import png
-from arena.leaderboard.figures.svg import NARROW, WIDE
+from arena.leaderboard.figures.svg import NARROW, WIDE, darkened
 from arena.leaderboard.log import ReplayError
 from arena.leaderboard.views import POPULATIONS, SECONDS
 from arena.polls.models import Poll
@@ -74,11 +74,14 @@ def figure_page(request: HttpRequest, kind: str) -> HttpResponse:
 @require_safe
 @never_cache
 def figure_file(request: HttpRequest, kind: str, form: str) -> HttpResponse:
-    """The same figure as a file: SVG, PNG, or one of its tables as CSV (`?table=NAME`, the first without it)."""
+    """The same figure as a file: SVG, PNG, or one of its tables as CSV (`?table=NAME`, the first without it).
+
+    For pages that embed it, an SVG is narrow with `?narrow=1`, and in the colours of dark pages with `?dark=1`.
+    """
     ask = _asked(request, kind)
     try:
         found = made(ask, seconds=SECONDS)
-        content = _file(found, form, request.GET.get("table", ""))
+        content = _file(found, form, request.GET)
     except UnknownBoardError as error:
         return HttpResponse(str(error), status=404, content_type="text/plain; charset=utf-8")
     except ReplayError as error:
@@ -88,13 +91,14 @@ def figure_file(request: HttpRequest, kind: str, form: str) -> HttpResponse:
     return HttpResponse(content, content_type=TYPES[form], headers=headers)
 
 
-def _file(found: Figure, form: str, table: str) -> bytes | str:
+def _file(found: Figure, form: str, asked: QueryDict) -> bytes | str:
     if form == "svg":
-        return found.svg()
+        svg = found.svg(NARROW if "narrow" in asked else WIDE)
+        return darkened(svg) if "dark" in asked else svg
     if form == "png":
         height = found.draw(WIDE).height if found.draw else 1.0
         return png(found.svg(), height)
-    return table_of(found, table).as_csv()
+    return table_of(found, asked.get("table", "")).as_csv()
 
 
 def table_of(found: Figure, name: str) -> Table:

@@ -1,7 +1,8 @@
 """What every figure is drawn with: a canvas of SVG elements, the width of text, scales with round ticks.
 
 Colours stand as attributes, so that a downloaded file looks right by itself; the page's style sheet overrides them by
-class, in light and dark. No style element is used: the site's Content-Security-Policy would refuse it.
+class, in light and dark. No style element is used: the site's Content-Security-Policy would refuse it. What is embedded
+as an image, which style sheets do not reach, is drawn dark (`darkened`) for dark pages.
 """
 
 import math
@@ -16,6 +17,10 @@ SIZE, SMALL = 13.0, 12.0
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 INK, MUTED, LINE, GROUND, ACCENT, LOSS = "#1d1a2b", "#5f5a73", "#e2dfec", "#ffffff", "#5140cf", "#b35900"
 SERIES = ("#5140cf", "#b35900", "#14734a", "#b3261e", "#1f6fb2", "#8a3a8f", "#6b6b00", "#00737a")
+DARK = {INK: "#efedf7", MUTED: "#aaa4c0", LINE: "#353045", GROUND: "#1e1b29", LOSS: "#ffa64d"}
+DARK |= dict(
+    zip(SERIES, ("#a99bff", "#ffa64d", "#6fd3a4", "#ff8a80", "#7fc4ff", "#e79bea", "#d6d65c", "#5fd6dd"), strict=True)
+)
 LOOKS: dict[str, dict[str, str]] = {
     "ground": {"fill": GROUND},
     "label": {"fill": INK},
@@ -229,6 +234,13 @@ class Canvas:
 def margin_of(axis: Scale) -> float:
     """How far the numbers of a vertical axis reach to the left."""
     return max(text_width(axis.spell(tick), SMALL) for tick in axis.ticks) + 10
+
+
+def darkened(svg: str) -> str:
+    """The picture in the colours of dark pages, which are those of figures.css."""
+    for light, dark in DARK.items():
+        svg = svg.replace(f'="{light}"', f'="{dark}"')
+    return svg
 
 
 def message(text: str, width: float) -> Canvas:

@@ -19,6 +19,7 @@ from arena.gallery.models import Character, Prompt
 from arena.leaderboard.figures.asking import Ask
 from arena.leaderboard.figures.making import KINDS, made
 from arena.leaderboard.figures.of_board import TITLES
+from arena.leaderboard.figures.svg import DARK
 from arena.leaderboard.log import Slice
 from arena.leaderboard.models import Study
 from arena.leaderboard.studying import renew, study
@@ -258,6 +259,21 @@ def test_every_figure_can_be_downloaded(client: Client, voted, kind: str, metric
         assert answer.status_code == 200
         assert answer["Content-Disposition"].endswith(f'.{form}"')
         assert answer.content.startswith(beginning.encode("latin-1"))
+
+
+def test_an_embedded_picture_is_narrow_and_dark_on_request(client: Client, voted) -> None:
+    pictures = {
+        query: client.get(f"/figures/trend.svg?run=run{query}").content.decode()
+        for query in ("", "&narrow=1", "&dark=1", "&narrow=1&dark=1")
+    }
+    for query, picture in pictures.items():
+        assert ('width="336"' in picture) is ("narrow" in query)
+        assert ('fill="#ffffff"' in picture) is ("dark" not in query)
+        assert ('fill="#1e1b29"' in picture) is ("dark" in query)
+        assert not ("dark" in query and any(f'"{colour}"' in picture for colour in DARK))
+    embedded = client.get(f"/runs/{voted.contestants['run:1'].checkpoint.run.name}/").content.decode()
+    for query in ("", "narrow=1", "dark=1", "narrow=1&amp;dark=1"):
+        assert f'/figures/trend.svg?run=run{"&amp;" if query else ""}{query}"' in embedded
 
 
 def test_files_hold_whole_numbers(client: Client, voted) -> None:
