@@ -6,6 +6,7 @@ Tags keep Danbooru's spelling (underscores) until they become text.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -25,8 +26,8 @@ RATING_WORDS = {
     ),
 }  # fmt: skip
 QUALITIES = ("worst quality", "bad quality", "average quality", "good quality", "best quality", "masterpiece")
-YEARS = ((2017, "oldest"), (2019, "old"), (2020, "modern"), (2022, "recent"))
-NEWEST = "newest"
+YEARS = ("oldest", "old", "modern", "recent", "newest")
+YEAR_BOUNDS = (2017, 2019, 2020, 2022)  # the last year of each but the newest, Table 4
 
 _PERSONS = ("girl", "boy", "other")
 _PERSON_COUNT = re.compile(rf"(?:\d+\+?|multiple_)({'|'.join(_PERSONS)})s?")
@@ -90,9 +91,9 @@ def spaced(tag: str) -> str:
     return _spelled(tag)
 
 
-def year_word(year: int) -> str:
-    """The year modifier of Table 4; the years are inclusive upper bounds, later ones are ``newest``."""
-    return next((word for last, word in YEARS if year <= last), NEWEST)
+def year_word(year: int, bounds: Sequence[int] = YEAR_BOUNDS) -> str:
+    """The year modifier of Table 4; ``bounds`` are inclusive, later years are ``newest``."""
+    return YEARS[bisect_left(bounds, year)]
 
 
 def in_schema_order(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from generation.tags import spaced
+from generation.tags import YEAR_BOUNDS, spaced
 
 # Illustrious section 3.2, fifth: 'Tags like "1girl, 1boy" were paraphrased as "one girl, single women," etc.'
 PARAPHRASES = (
@@ -97,6 +97,7 @@ class CaptionConfig:
         assigned_register_rate: captions of a post that has a register string of its own with that string [A17].
         register_place: the register tokens stand last, or anywhere [A17].
         copyright: after the character names, among the general tags, or left out [A10].
+        year_bounds: the last years of oldest, old, modern and recent [A9].
         year_number_rate: captions with ``year 2023`` beside ``newest`` [A9].
 
     Raises:
@@ -133,6 +134,7 @@ class CaptionConfig:
     include_artist: bool = True
     include_quality: bool = True
     include_year: bool = True
+    year_bounds: tuple[int, ...] = YEAR_BOUNDS
     year_number_rate: float = 0.0
 
     def __post_init__(self) -> None:
@@ -142,7 +144,7 @@ class CaptionConfig:
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
-        _check_sums(self)
+        _check_values(self)
 
     @cached_property
     def named_levels(self) -> dict[str, Level]:
@@ -154,7 +156,7 @@ class CaptionConfig:
         """Names for what a post's sheet depends on, without and with the year by number (`training.sheets`)."""
         fields = (
             self.copyright, self.include_rating, self.include_meta, self.include_artist, self.include_quality,
-            self.include_year,
+            self.include_year, self.year_bounds,
         )  # fmt: skip
         return f"{fields}", f"{fields} by number"
 
@@ -164,7 +166,7 @@ class CaptionConfig:
         return {row[0]: tuple(map(spaced, row[1:])) for row in self.paraphrases}
 
 
-def _check_sums(config: CaptionConfig) -> None:
+def _check_values(config: CaptionConfig) -> None:
     if sum(level.rate for level in config.levels) > 1 + 1e-9:
         raise ValueError(f"the rates of levels must not add up to more than 1, got {config.levels}")
     if config.text_rate + config.text_only_rate > 1 + 1e-9:
@@ -173,6 +175,8 @@ def _check_sums(config: CaptionConfig) -> None:
         low, high = getattr(config, name)
         if not least <= low <= high <= 8:
             raise ValueError(f"{name} must be two numbers from {least} to 8, the smaller first, got {low}, {high}")
+    if len(config.year_bounds) != 4 or list(config.year_bounds) != sorted(set(config.year_bounds)):
+        raise ValueError(f"year_bounds must be four rising years, got {config.year_bounds}")
     if any(len(row) < 2 for row in config.paraphrases):
         raise ValueError("each row of paraphrases must be a tag and at least one other form")
 

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 from generation.tags import QUALITIES
 from training.posts import Post
 
-# Upper percentile ranks of all but the last of `generation.tags.QUALITIES`, inclusive.
 CUTS = (8.0, 20.0, 60.0, 82.0, 92.0)
 UNRANKED = 255
 METRICS = ("score", "fav_count")
@@ -25,6 +24,7 @@ class QualityConfig:
         hops: into how many steps a window's width is cut; the posts of one step share a window.
         metric: ``score`` or ``fav_count``.
         align: ``centred`` on the post, or ``trailing``: the posts up to it.
+        cuts: upper percentile ranks of all but the last of `generation.tags.QUALITIES`, inclusive (A7, Table 3).
 
     Raises:
         ValueError: a value outside its range.
@@ -34,18 +34,21 @@ class QualityConfig:
     hops: int = 100
     metric: str = "score"
     align: str = "centred"
+    cuts: tuple[float, ...] = CUTS
 
     def __post_init__(self) -> None:
         if self.window < 1 or self.hops < 1:
             raise ValueError(f"window and hops must be at least 1, got {self.window} and {self.hops}")
+        if len(self.cuts) != len(CUTS) or list(self.cuts) != sorted({*self.cuts, 0.0, 100.0})[1:-1]:
+            raise ValueError(f"cuts must be five rising numbers between 0 and 100, got {self.cuts}")
         for name, choices in (("metric", METRICS), ("align", ALIGNMENTS)):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
 
 
-def quality_codes(percentiles: ArrayLike) -> NDArray[np.uint8]:
-    """Indices into `generation.tags.QUALITIES` of percentile ranks in [0, 100]; Table 3's bounds are inclusive."""
-    return np.searchsorted(CUTS, np.asarray(percentiles, float), side="left").astype(np.uint8)
+def quality_codes(percentiles: ArrayLike, cuts: Sequence[float] = CUTS) -> NDArray[np.uint8]:
+    """Indices into `generation.tags.QUALITIES` of percentile ranks in [0, 100]; the bounds are inclusive."""
+    return np.searchsorted(cuts, np.asarray(percentiles, float), side="left").astype(np.uint8)
 
 
 def quality_word(percentile: float) -> str:
@@ -88,7 +91,7 @@ def rank_posts(
     order = np.lexsort((ids, times))
     for rating in np.unique(ratings):
         rows = order[ratings[order] == rating]
-        result[rows] = quality_codes(percentiles(scores[rows], config))
+        result[rows] = quality_codes(percentiles(scores[rows], config), config.cuts)
     return result
 
 

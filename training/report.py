@@ -59,7 +59,7 @@ def gather(asked: Asked) -> dict[str, Any]:
         )
     config = from_mapping(PrepareConfig, manifest["prepare"], f"{asked.folder}/dataset.json")
     counts = _counts(asked.folder)
-    before, after = counts["before"], counts["after"]
+    before, after, kinds = counts["before"], counts["after"], _problem_kinds(asked.folder)
     vocabulary = read_vocabulary(asked.folder / FILE, reported)
     return {
         "set": str(asked.folder.resolve()),
@@ -67,9 +67,13 @@ def gather(asked: Asked) -> dict[str, Any]:
         "synthetic_fields": manifest.get("synthetic_fields", []),
         "synthetic_posts": after.synthetic,
         "reasons": dict(counts["reasons"].most_common()),
+        "duplicates": {
+            "ids": counts["reasons"]["duplicate id"],
+            "files": counts["reasons"]["duplicate file"] + kinds["has the same file"],
+        },
         "removed": _listed(asked.folder, "removed"),
         "problems": _listed(asked.folder, "problems", {"kept": True}),
-        "problem_kinds": dict(_problem_kinds(asked.folder).most_common(TOP)),
+        "problem_kinds": dict(kinds.most_common(TOP)),
         "resized": counts["resized"],
         "repairs": dict(counts["repairs"].most_common(TOP)),
         "shares": {name: _shares(getattr(before, name), getattr(after, name)) for name in

@@ -23,7 +23,6 @@ from training.plots import (
 
 SHOWN = 300
 FIRST_ROWS = 16
-TARGETS = dict(zip(QUALITIES, (0.08, 0.12, 0.40, 0.22, 0.10, 0.08), strict=True))  # Table 3's widths
 PERSONS = ("1girl", "1boy", "1other", "several", "nobody")
 
 
@@ -106,11 +105,16 @@ def _removed(values: dict[str, Any]) -> str:
         ((row["post"] or "", row["file"], row["reason"], row["detail"]) for row in rows[:SHOWN]),
     )
     total = sum(reasons.values())
+    twice = values["duplicates"]
     more = f"The first {SHOWN} of {number(total)}" if total > SHOWN else "All"
     figure = _figure("posts by reason", single_bars(list(reasons.items()), "posts left out, by reason"))
     where = "All of them stand in parts/*/removed.jsonl."
     return _section(
-        "Left out", f"Each post has one reason. {where}", _figures(figure), _folded(f"{more} by name", table)
+        "Left out",
+        f"Each post has one reason. {where} {number(twice['ids'])} posts came with an id, and {number(twice['files'])} "
+        "with a file, that a post before had.",
+        _figures(figure),
+        _folded(f"{more} by name", table),
     )
 
 
@@ -127,7 +131,9 @@ def _shares(values: dict[str, Any]) -> str:
         return [(key, found[key]["share_before"], found[key]["share_after"]) for key in _ordered(found, first)]
 
     years = [(key, row["before"], row["after"]) for key, row in shares["years"].items()]
-    quality = [(name, TARGETS.get(name, 0.0), after) for name, _, after in pairs("qualities", QUALITIES)]
+    cuts = (0.0, *values["manifest"]["prepare"]["quality"]["cuts"], 100.0)
+    targets = {name: (high - low) / 100 for name, (low, high) in zip(QUALITIES, pairwise(cuts), strict=True)}
+    quality = [(name, targets.get(name, 0.0), after) for name, _, after in pairs("qualities", QUALITIES)]
     return _section(
         "Before and after",
         "The thick bar is the share after, the thin one before. An imbalance of the source stays an imbalance here: "
@@ -173,7 +179,8 @@ def _buckets(values: dict[str, Any]) -> str:
     figures = []
     for row in values["buckets"]:
         fill = [(one["width"], one["height"], one["pictures"]) for one in row["fill"]]
-        names = [f"{100 * low:g}-{100 * high:g} %" for low, high in pairwise(row["lost_edges"])]
+        *edges, last, _ = row["lost_edges"]
+        names = [*(f"{100 * low:g}-{100 * high:g} %" for low, high in pairwise((*edges, last))), f"{100 * last:g}+ %"]
         lost = [(name, 0.0, float(count)) for name, count in zip(names, row["lost"], strict=True)]
         title = f"{row['megapixels']:g} MP: {number(row['pictures'])} pictures, {percent(row['share'])} of all"
         detail = (
@@ -226,7 +233,7 @@ def _counting(captions: dict[str, Any]) -> str:
         return f"Tokens by {captions['tokenizer']}, begin and end aside."
     return (
         f"Words, digits and signs are counted: a caption has at least as many tokens, and SDXL reads "
-        f"{captions['limit']}. A checkpoint's tokenizer counts exactly: --tokenizer CHECKPOINT/tokenizer."
+        f"{captions['limit']}. Named to this command, a checkpoint's tokenizer counts exactly."
     )
 
 

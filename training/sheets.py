@@ -57,7 +57,7 @@ def _sheet(groups: Groups) -> Sheet:
 
 def _with_year_number(sheet: Sheet, post: Post, config: CaptionConfig) -> Sheet:
     """The sheet with ``year 2023`` at its end, where the schema has the year."""
-    more = _year(post, True)[1:] if config.include_year else ()
+    more = _year(post, config, True)[1:] if config.include_year else ()
     tags, spelled = sheet.tags + more, sheet.spelled + tuple(map(spaced, more))
     return sheet._replace(tags=tags, spelled=spelled, places=_places(len(tags)))
 
@@ -83,12 +83,13 @@ def groups_of(post: Post, config: CaptionConfig, year_number: bool = False) -> G
         "meta": tuple(sorted(filter(is_kept_meta, post.meta))) if config.include_meta else (),
         "artist": tuple(sorted(post.artist)) if config.include_artist else (),
         "quality": (post.quality,) if config.include_quality and post.quality else (),
-        "year": _year(post, year_number) if config.include_year else (),
+        "year": _year(post, config, year_number) if config.include_year else (),
     }
 
 
-def _year(post: Post, number: bool) -> tuple[str, ...]:
+def _year(post: Post, config: CaptionConfig, number: bool) -> tuple[str, ...]:
     if post.created_at is None:
         return ()
     year = post.created_at.year
-    return (year_word(year), f"year_{year}") if number else (year_word(year),)
+    word = year_word(year, config.year_bounds)
+    return (word, f"year_{year}") if number else (word,)

@@ -15,6 +15,8 @@ from training.caption_config import CaptionConfig, Level
         ({"register_length": (3, 8)}, "register_length must be two numbers from 4"),
         ({"register_count": (2, 1)}, "register_count must be two numbers"),
         ({"paraphrases": (("1girl",),)}, "at least one other form"),
+        ({"year_bounds": (2017, 2019, 2020)}, "year_bounds must be four rising years"),
+        ({"year_bounds": (2017, 2019, 2019, 2020)}, "year_bounds must be four rising years"),
         ({"space_rate": 1.5}, "space_rate must be between 0 and 1"),
     ],
 )

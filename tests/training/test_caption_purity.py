@@ -4,11 +4,14 @@ import dataclasses
 import hashlib
 import multiprocessing
 import random
+import subprocess
+import sys
 from functools import partial
 
 import pytest
 
 from tests.training.captioning import EVERY_STAGE, MANY, PLAIN, made
+from tests.training.test_captions import REAL_POST
 from training.caption_config import TINY
 from training.captions import caption
 
@@ -110,3 +113,20 @@ def test_captions_stay_what_they_were():
         for found in made(config, 200):
             digest.update(f"{found.text}\n{found.trace.stage} {sorted(found.trace.places)}\n".encode())
     assert digest.hexdigest() == "7c385c3fe456bbc1b8ebec2c48d0d4e8c14b966c8e859a840a177899202666db"
+
+
+def test_captions_do_not_depend_on_the_hash_seed():
+    code = (
+        "from pathlib import Path; from training.sources import read_posts;"
+        "from training.caption_config import CaptionConfig; from training.captions import caption;"
+        f"[post] = read_posts(Path({str(REAL_POST)!r}));"
+        "print([caption(post, CaptionConfig(tag_dropout=.5, protected=frozenset({'solo', 'ring', 'mask'})), 0, e)"
+        " for e in range(20)])"
+    )
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, check=True, capture_output=True, text=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(texts) == 1

@@ -73,7 +73,9 @@ def test_a_small_picture_keeps_its_bytes_in_the_shard(tmp_path):
 def test_every_choice_stands_in_the_manifest(tmp_path):
     manifest = run(write(tmp_path / "source", [to_record(post(1))]), tmp_path / "out")
     assert manifest["prepare"] == to_mapping(SMALL)
-    assert manifest["prepare"]["quality"] == {"window": 100_000, "hops": 100, "metric": "score", "align": "centred"}
+    assert manifest["prepare"]["quality"] == {
+        "window": 100_000, "hops": 100, "metric": "score", "align": "centred", "cuts": [8, 20, 60, 82, 92],
+    }  # fmt: skip
     assert manifest["command"] == "the command"
 
 

@@ -169,6 +169,7 @@ def test_wrong_values_are_named(change, message):
 
 
 def test_codes_of_the_edges():
+    assert quality_codes([0, 50, 50.1, 99], (10, 20, 30, 40, 50)).tolist() == [0, 4, 5, 5]
     assert quality_codes([0, 8, 8.1, 20, 20.1, 60, 60.1, 82, 82.1, 92, 92.1, 100]).tolist() == [
         0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5,
     ]  # fmt: skip

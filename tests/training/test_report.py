@@ -65,6 +65,7 @@ def test_counts_and_reasons(values):
         (16, "elongated"),
         (3, "duplicate id"),
     }
+    assert values["duplicates"] == {"ids": 1, "files": 0}
     assert values["problem_kinds"] == {"field 'score' must be int": 1}
 
 
