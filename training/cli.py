@@ -18,17 +18,21 @@ COMMANDS: dict[str, str] = {
     "explain-caption": "training.explain_cli:main",
     "base": "training.base_cli:main",
     "train": "training.train_cli:main",
+    "resume": "training.resume_cli:main",
+    "samples": "training.samples_cli:main",
     "attributes": "training.attributes_cli:main",
     "ccip": "training.ccip.cli:main",
 }
 SUMMARIES: dict[str, str] = {
     "dataset": "render the demo data set, or a contact sheet of one",
     "prepare": "prune, rank and write posts for training",
-    "report": "what a prepared data set holds and what was left out, as a page",
+    "report": "a run, or what a prepared data set holds and what was left out, as a page",
     "synthetic": "render posts for what a prepared data set shows too rarely",
     "explain-caption": "show how the caption of one post in one epoch comes about",
     "base": "train the tiny base from nothing",
     "train": "fine-tune a base, one checkpoint per epoch",
+    "resume": "go on with a run, by its folder alone",
+    "samples": "the same prompts and seeds by every epoch, as one picture",
     "attributes": "train and measure the attribute check of rendered images",
     "ccip": "train and measure the small character encoder",
 }

@@ -204,6 +204,8 @@ def from_mapping(kind: type[Settings], mapping: Mapping[str, Any], source: str) 
 def _value(hint: Any, value: Any, where: str) -> Any:
     """``value`` as type ``hint``, or a UserError that names ``where``."""
     if type(None) in get_args(hint):
+        if value is None:
+            return None
         hint = next(kind for kind in get_args(hint) if kind is not type(None))
     if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
         return from_mapping(hint, value, where)

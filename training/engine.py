@@ -48,6 +48,7 @@ class StepResult:
     Attributes:
         step: finished steps, this one included.
         images: samples of the step.
+        size: their (height, width) in pixels.
         loss, raw_loss: mean over them, weighted (what is minimised) and as plain mean squared error.
         unet_lr, text_lr: the rates of this step.
         grad_norm: of all gradients together, before they were clipped.
@@ -57,6 +58,7 @@ class StepResult:
 
     step: int
     images: int
+    size: tuple[int, int]
     loss: float
     raw_loss: float
     unet_lr: float
@@ -80,6 +82,7 @@ class Trainer:
         self.timeline = timeline
         self._optimizing, self._precision = preset.optimizer, preset.diffusion.precision
         self._batches = batches
+        self._cell = parts.latent_factor
         self._processes = processes or Alone(parts.device)
         self._objective = Objective(preset.objective, preset.diffusion.seed)
         self._parts, self._denoiser = parts, Denoiser(parts)
@@ -142,6 +145,7 @@ class Trainer:
         return StepResult(
             self.step,
             int(images),
+            self._size(micro_batches[0]),
             loss / images,
             raw / images,
             self._optimizing.unet_lr * factor,
@@ -149,6 +153,10 @@ class Trainer:
             norm.item(),
             tuple((int(count), total) for count, total in zip(ranges[::2], ranges[1::2], strict=True)),
         )
+
+    def _size(self, batch: Batch) -> tuple[int, int]:
+        height, width = batch.latents.shape[-2:]
+        return height * self._cell, width * self._cell
 
     def _backward(self, batch: Batch, last: bool) -> Losses:
         """Add the gradients of a micro-batch, so that those of a step are the gradient of its whole batch's mean."""

@@ -83,13 +83,14 @@ def vae_flops(vae: Any, height: int, width: int) -> int:
 
 
 class ImageWork:
-    """What one image costs to train on, forward and backward, U-Net and both text encoders; latents are there.
+    """What one image costs to train on, forward and backward; its latents are there.
 
-    Activations that are computed a second time (gradient checkpointing) do not count: they are not the model's work.
+    ``text``: both text encoders learn as well. Activations that are computed a second time (gradient checkpointing) do
+    not count: they are not the model's work.
     """
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, parts: Parts, *, text: bool) -> None:
+        self._parts, self._text = parts, text
         self.tflop = lru_cache(None)(self._tflop)
 
     @cached_property
@@ -105,4 +106,4 @@ class ImageWork:
         """10^12 FLOPs of an image of so many pixels."""
         cells = height // self._parts.latent_factor, width // self._parts.latent_factor
         unet = unet_flops(self._meta["unet"], *cells, self._parts.max_tokens, backward=True)
-        return (unet + sum(text_flops(encoder, backward=True) for encoder in self._meta["text"])) / TERA
+        return (unet + sum(text_flops(encoder, backward=self._text) for encoder in self._meta["text"])) / TERA

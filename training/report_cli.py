@@ -1,10 +1,12 @@
-"""``python -m training report DIR``: what a prepared set holds and what was left out, as a page and as JSON."""
+"""``python -m training report DIR``: a run, or what a prepared set holds and lacks, as a page and as JSON."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from generation.files import write_json, write_text
+from training import run_report, run_report_page
 from training.config import caption_names, load_captions
 from training.report import Asked, gather
 from training.report_page import page
@@ -14,23 +16,32 @@ from training.token_counts import WORDS, of_checkpoint
 def main(argv: Sequence[str]) -> int:
     """Write the report; 0 when done. Raises UserError for what the user can fix."""
     arguments = _parser().parse_args(argv)
+    if run_report.is_run(arguments.data):
+        values = run_report.gather(arguments.data)
+        return _write(arguments.out or arguments.data, values, run_report_page.page(values))
     config = load_captions(arguments.captions)
     counter = of_checkpoint(arguments.tokenizer) if arguments.tokenizer else WORDS
     values = gather(Asked(arguments.data, config, arguments.captions, counter, arguments.seed))
-    out = arguments.out or arguments.data
+    return _write(arguments.out or arguments.data, values, page(values))
+
+
+def _write(out: Path, values: dict[str, Any], html: str) -> int:
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "report.json", values)
-    write_text(out / "report.html", page(values))
+    write_text(out / "report.html", html)
     print(out / "report.html")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m training report", description="What a prepared set holds and what was left out."
+        prog="python -m training report",
+        description="A run, or what a prepared set holds and lacks; the options besides --out are for sets.",
     )
-    parser.add_argument("data", type=Path, metavar="DIR", help="a set made by `python -m training prepare`")
-    parser.add_argument("--out", type=Path, help="folder of report.html and report.json (default: the set's own)")
+    parser.add_argument(
+        "data", type=Path, metavar="DIR", help="a run's folder, or a set made by `python -m training prepare`"
+    )
+    parser.add_argument("--out", type=Path, help="folder of report.html and report.json (default: DIR itself)")
     captions = f"captions to look at: {', '.join(caption_names())}, or a file (default %(default)s)"
     parser.add_argument("--captions", default="v2.0", metavar="CONFIG", help=captions)
     parser.add_argument("--tokenizer", type=Path, metavar="DIR",

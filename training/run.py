@@ -16,17 +16,24 @@ from training.config import HOME, Preset
 from training.engine import LossNotFinite, Trainer
 from training.errors import UserError
 from training.feed import Feed, ReadAhead
+from training.feedback import Feedback
+from training.flops import ImageWork
 from training.folder import read_manifest
-from training.hooks import ArenaHook, Progress, format_standings
+from training.hooks import ArenaHook, Progress
 from training.meter import Meter
+from training.preference import Preference, Preferred
 from training.processes import Alone, Processes
 from training.run_folder import RunFolder
-from training.run_log import RunLog
+from training.run_log import Events, RunLog
 from training.state import load_state, prune_checkpoints, save_state
 
 
 class Stopped(Exception):
-    """The run was asked to stop; its state is saved."""
+    """The run was asked to stop, or people prefer an earlier epoch; its state is saved."""
+
+    def __init__(self, message: str, preferred: Preferred | None = None) -> None:
+        super().__init__(message)
+        self.preferred = preferred
 
 
 class Display(Protocol):
@@ -41,13 +48,17 @@ class Display(Protocol):
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What is trained, on what, from what, into which folder; latents are kept in ``cache``."""
+    """What is trained, on what, from what, into which folder; latents are kept in ``cache``.
+
+    ``peak_tflops`` of one device, where it is known.
+    """
 
     preset: Preset
     data: Path
     base: Path
     out: Path
     cache: Path = HOME / "latents"
+    peak_tflops: float | None = None
 
 
 class Run:
@@ -61,7 +72,7 @@ class Run:
         self.config = plan.preset.diffusion
         self._display = display
         self._stop = stop
-        self._arena: ArenaHook | None = None
+        self._feedback: Feedback | None = None
         self._processes = processes or Alone()
         manifest = read_manifest(plan.data)
         dataset = {key: manifest[key] for key in ("posts", "posts_sha256", "images_sha256", "seed", "command")}
@@ -103,21 +114,34 @@ class Run:
         if self._leads:
             self._log.cut(self._trainer.step)
 
-    def connect(self, arena: ArenaHook) -> None:
-        """From now on tell the arena; first what it has not got yet."""
-        self._arena = arena
+    def connect(self, arena: ArenaHook, preference: Preference | None = None) -> None:
+        """From now on tell the arena, first what it has not got yet, and stop where ``preference`` says so."""
+        self._feedback = Feedback(arena, preference, self._log)
         arena.register()
+
+    def mirror(self, events: Events) -> None:
+        """From now on give every line of the log to ``events`` as well."""
+        self._log.mirror(events)
+
+    @property
+    def step(self) -> int:
+        """Finished steps."""
+        return self._trainer.step
 
     def train(self) -> Path:
         """All epochs that are left; returns the last checkpoint's folder.
 
         Raises:
-            Stopped: asked to by the event; run again to go on at the very same step.
+            Stopped: asked to by the event, or people prefer an earlier epoch; a resume goes on at the very same step.
             UserError: the loss is not finite, memory or disk are full; the last good checkpoint is named and stays.
         """
-        meter = Meter()
+        work = ImageWork(self._parts, text=self.plan.preset.optimizer.text_lr > 0)
+        peak = self.plan.peak_tflops and self.plan.peak_tflops * self._processes.world
+        meter = Meter(work.tflop, peak)
         try:
             with closing(self._ahead):
+                if self._feedback is not None:
+                    self._feedback.look(self.step)
                 while self._trainer.step < self._timeline.steps:
                     self._advance(meter)
         except LossNotFinite as error:
@@ -135,15 +159,13 @@ class Run:
 
     def _advance(self, meter: Meter) -> None:
         """One step and what follows from it."""
-        if self._processes.any(self._stop.is_set()):
-            self._save()
-            self._report(meter, "stopped", "run the same command to go on")
-            raise Stopped(f"stopped after step {self._trainer.step}; run the same command to go on")
+        if self._processes.any(self._stop.is_set() or self._preferred() is not None):
+            self._leave(meter)
         before = self._clocks()
         epoch = self._timeline.place(self._trainer.step)[0]
         result = self._trainer.advance()
-        speed = {name: round(now - before[name], 4) for name, now in self._clocks().items()}
-        meter.add(result, speed["wait_s"])
+        spent = {name: round(now - before[name], 4) for name, now in self._clocks().items()}
+        speed = meter.add(result, spent)
         if self._leads:
             self._log.step({"epoch": epoch + 1, **asdict(result), "speed": speed})
         if self._timeline.place(result.step) == (epoch + 1, 0):
@@ -152,6 +174,22 @@ class Run:
             self._save()
         if meter.due():
             self._report(meter, "training", "")
+            if self._feedback is not None and self._feedback.due():
+                self._feedback.look(self.step)
+
+    def _preferred(self) -> Preferred | None:
+        return self._feedback.preferred if self._feedback is not None else None
+
+    def _leave(self, meter: Meter) -> None:
+        """Save the state and say why: somebody asked for it, or an earlier epoch is preferred."""
+        self._save()
+        message = f"stopped after step {self.step}; `python -m training resume {self.plan.out}` goes on"
+        preferred = self._preferred()
+        if preferred is not None:
+            message = (f"stopped after step {self.step}: {preferred}; "
+                       f"`python -m training resume {self.plan.out} --keep-going` trains on all the same")  # fmt: skip
+        self._report(meter, "stopped", message)
+        raise Stopped(message, preferred)
 
     def _clocks(self) -> dict[str, float]:
         return {"wall_s": time.perf_counter(), "cpu_s": time.process_time(), "wait_s": self._ahead.waited}
@@ -170,8 +208,10 @@ class Run:
         self._report(meter, "training", f"epoch {epoch} saved")
         if self._leads:
             point_latest(self.plan.out, self.folder(epoch).name)
-            if self._arena is not None:
-                self._tell(self._arena, epoch)
+            if self._feedback is not None:
+                self._feedback.arena.register()
+                self._feedback.look(self.step)
+                self._display.say(self._feedback.standings())
             folders = [self.folder(number) for number in range(1, epoch + 1)]
             for gone in prune_checkpoints(folders, self.config.keep, self.config.keep_every):
                 self._display.say(f"{gone.name} deleted: keep = {self.config.keep}")
@@ -181,12 +221,6 @@ class Run:
             if self._leads:
                 info = write_checkpoint(self.folder(epoch), parts, self._fields(epoch))
                 self._log.epoch(epoch, self._trainer.step, info.sha256)
-
-    def _tell(self, arena: ArenaHook, epoch: int) -> None:
-        arena.register()
-        standings = arena.standings()
-        self._display.say(format_standings(standings))
-        self._log.standings({"epoch": epoch, "step": self._trainer.step, "standings": standings})
 
     def _fields(self, epoch: int) -> dict[str, Any]:
         return identity(
@@ -215,14 +249,15 @@ class Run:
             loss=meter.loss,
             raw_loss=meter.raw_loss,
             data_wait=meter.data_wait,
+            mfu=meter.mfu,
             images_per_s=meter.images_per_s,
             eta_s=meter.eta(self._timeline.steps - step),
             message=message,
         )
         if self._leads:
             self._display.step(progress)
-        if self._arena is not None:
-            self._arena.progress(progress)
+        if self._feedback is not None:
+            self._feedback.arena.progress(progress)
 
     def _last(self) -> str:
         done = self._timeline.place(self._trainer.step)[0]

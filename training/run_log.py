@@ -6,11 +6,20 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import Any, Protocol
 
 from generation.files import write_text
+from training.meter import rates
 
 STEPS, EPOCHS, STANDINGS = "steps.jsonl", "log.jsonl", "standings.jsonl"
+
+
+class Events(Protocol):
+    """Where lines go besides the files."""
+
+    def add(self, name: str, line: Mapping[str, Any]) -> None:
+        """Take in a line of one of the files."""
 
 
 class RunLog:
@@ -21,6 +30,11 @@ class RunLog:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._events: Events | None = None
+
+    def mirror(self, events: Events) -> None:
+        """From now on give every line to ``events`` as well."""
+        self._events = events
 
     def cut(self, step: int) -> None:
         """Leave only the lines up to ``step``: the state is no newer, and the steps after it are done again."""
@@ -40,18 +54,22 @@ class RunLog:
         with (self._folder / STEPS).open(encoding="utf-8") as file:
             lines = [line for line in map(json.loads, file) if line["epoch"] == epoch]
         means = {name: sum(line[name] for line in lines) / len(lines) for name in ("loss", "raw_loss")}
-        speed = {name: round(sum(line["speed"][name] for line in lines), 2) for name in ("wall_s", "cpu_s", "wait_s")}
-        images = sum(line["images"] for line in lines)
+        spent = {name: round(sum(line["speed"][name] for line in lines), 2) for name in ("wall_s", "cpu_s", "wait_s")}
+        images, work = sum(line["images"] for line in lines), [line["speed"]["mfu"] for line in lines]
+        mfu = None if None in work else fmean(work, [line["speed"]["wall_s"] for line in lines])
+        speed = {**spent, **rates(spent["wall_s"], images, spent["wait_s"], mfu)}
         counts = {"epoch": epoch, "step": step, "steps": len(lines), "images": images}
         self._add(EPOCHS, {**counts, **means, "sha256": sha256, "speed": speed})
 
     def standings(self, line: Mapping[str, Any]) -> None:
-        """What the arena said after an epoch."""
+        """What the arena said."""
         self._add(STANDINGS, line)
 
     def _add(self, name: str, line: Mapping[str, Any]) -> None:
         with (self._folder / name).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+        if self._events is not None:
+            self._events.add(name, line)
 
     def sync(self) -> None:
         """To the disk itself, as a state is that the lines must not be older than."""

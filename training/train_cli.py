@@ -12,44 +12,62 @@ import torch
 
 from training.attributes_net import Checker, load_checker
 from training.base_files import unpack_base
-from training.config import HOME, load_preset, preset_names
+from training.config import HOME, Preset, load_preset, preset_names
 from training.data import choose_posts
 from training.display import TerminalDisplay, quieten_libraries
-from training.hooks import ArenaClient, ArenaHook
+from training.launch import Launch
 from training.measure import measure
 from training.posts import Post
-from training.processes import Alone
-from training.run import Run, RunPlan, Stopped, with_steps
+from training.run import Stopped, with_steps
 from training.signals import stop_on_signal
 
-INTERRUPTED = 130
+INTERRUPTED, PREFERRED = 130, 3
 MEASURED = 3  # images of each character
 
 
 def main(argv: Sequence[str]) -> int:
-    """Train until done (0) or asked to stop (130). Raises UserError for what the user can fix."""
+    """Train until done (0), asked to stop (130), or an earlier epoch is preferred (3).
+
+    Raises UserError for what the user can fix.
+    """
     arguments = _parser().parse_args(argv)
-    torch.set_num_threads(arguments.threads)
-    quieten_libraries()
     preset = with_steps(load_preset(arguments.preset), epochs=arguments.epochs, seed=arguments.seed,
                         steps_per_epoch=arguments.steps_per_epoch, batch=arguments.batch)  # fmt: skip
-    client = ArenaClient(arguments.arena, arguments.arena_token) if arguments.arena else None
-    base = arguments.base or unpack_base(HOME / "base")[-1]
+    launch = Launch(
+        data=str(arguments.data.resolve()),
+        base=str((arguments.base or HOME / "base" / "base").resolve()),
+        cache=str(arguments.cache.resolve()),
+        device=arguments.device,
+        threads=arguments.threads,
+        arena=arguments.arena,
+        stop_when_worse=arguments.stop_when_worse,
+        population=arguments.population,
+        peak_tflops=arguments.peak_tflops,
+        tensorboard=arguments.tensorboard,
+    )
+    launch.check(preset)
+    if arguments.base is None:
+        unpack_base(HOME / "base")
     out = arguments.out or HOME / "runs" / preset.name
+    status = train(launch, preset, out, arguments.arena_token)
+    if status == 0 and arguments.measure:
+        epochs = [out / f"epoch-{epoch:02d}" for epoch in range(1, preset.diffusion.epochs + 1)]
+        checker = load_checker(arguments.measure)
+        print(identity_table([Path(launch.base), *epochs], choose_posts(arguments.data, "named"), checker))
+    return status
+
+
+def train(launch: Launch, preset: Preset, out: Path, token: str) -> int:
+    """Train what is left of a run; its exit status."""
+    quieten_libraries()
     stop = threading.Event()
     with stop_on_signal(stop), TerminalDisplay() as display:
-        plan = RunPlan(preset, arguments.data, base, out, arguments.cache)
-        run = Run(plan, display, stop, Alone(arguments.device))
-        if client is not None:
-            run.connect(ArenaHook(client, run.name, out, display.say))
+        run = launch.open(preset, out, token, display, stop)
         try:
             display.say(f"{run.name}: done, last checkpoint {run.train()}")
         except Stopped as stopped:
             display.say(str(stopped))
-            return INTERRUPTED
-    if arguments.measure:
-        epochs = [run.folder(epoch) for epoch in range(1, preset.diffusion.epochs + 1)]
-        print(identity_table([base, *epochs], choose_posts(arguments.data, "named"), load_checker(arguments.measure)))
+            return PREFERRED if stopped.preferred else INTERRUPTED
     return 0
 
 
@@ -79,24 +97,36 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help=f"run folder (default {HOME}/runs/PRESET)")
     parser.add_argument("--cache", type=Path, default=HOME / "latents", help="latents by content (default %(default)s)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default %(default)s")
-    parser.add_argument("--arena", metavar="URL", help="register each epoch with the arena at this address")
-    parser.add_argument("--arena-token", default=os.environ.get("ARENA_API_TOKEN", ""),
-                        help="the arena's API token (default: the environment's ARENA_API_TOKEN)")  # fmt: skip
-    parser.add_argument("--epochs", type=_positive, help="instead of the preset's")
-    parser.add_argument("--steps-per-epoch", type=_positive, help="instead of the preset's")
-    parser.add_argument("--batch", type=_positive, help="instead of the preset's")
+    add_arena_options(parser)
+    parser.add_argument("--stop-when-worse", type=float, metavar="CONFIDENCE",
+                        help="stop where people prefer an earlier epoch, such as 0.95; needs --arena")  # fmt: skip
+    parser.add_argument("--population", choices=("people", "simulated"), default="people",
+                        help="whose votes the standings are of (default %(default)s)")  # fmt: skip
+    parser.add_argument("--epochs", type=positive, help="instead of the preset's")
+    parser.add_argument("--steps-per-epoch", type=positive, help="instead of the preset's")
+    parser.add_argument("--batch", type=positive, help="instead of the preset's")
     parser.add_argument("--seed", type=int, help="instead of the preset's")
+    parser.add_argument("--tensorboard", action="store_true", help="write RUN/tensorboard as well (extra tensorboard)")
+    parser.add_argument("--peak-tflops", type=float, metavar="X", help="of the device, where its MFU is not known")
     parser.add_argument(
         "--measure",
         metavar="CHECK",
         type=Path,
         help="at the end print how well each epoch knows the characters, by this attribute check",
     )
-    parser.add_argument("--threads", type=_positive, default=os.cpu_count() or 1, help="default: %(default)s")
+    parser.add_argument("--threads", type=positive, default=os.cpu_count() or 1, help="default: %(default)s")
     return parser
 
 
-def _positive(text: str) -> int:
+def add_arena_options(parser: argparse.ArgumentParser) -> None:
+    """Where the arena is, and the token, which no file keeps."""
+    parser.add_argument("--arena", metavar="URL", help="register each epoch with the arena at this address")
+    parser.add_argument("--arena-token", default=os.environ.get("ARENA_API_TOKEN", ""),
+                        help="the arena's API token (default: the environment's ARENA_API_TOKEN)")  # fmt: skip
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is less than 1")

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import threading
 from functools import partial
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from generation.checkpoint import read_checkpoint
-from training import train_cli
+from training import launch
 from training.cli import main
 from training.hooks import ArenaClient
 from training.signals import stop_on_signal
@@ -34,15 +35,36 @@ def test_an_absent_arena_does_not_stop_the_training(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(train_cli, "ArenaClient", partial(ArenaClient, pauses=()))  # the real one, without waiting
+    monkeypatch.setattr(launch, "ArenaClient", partial(ArenaClient, pauses=()))  # the real one, without waiting
     assert train(small_data, small_base, tmp_path / "run", "--arena", "http://127.0.0.1:9") == 0
     assert not (tmp_path / "run" / "arena.json").exists()
     assert "will be sent again" in capsys.readouterr().out
 
 
+def test_resume_takes_the_run_folder_alone(
+    small_data: Path, small_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert train(small_data, small_base, run, "--seed", "3") == 0
+    (run / "state.pt").unlink()  # as if it had been killed before the first state
+    shutil.rmtree(run / "epoch-01")
+    assert main(["resume", str(run)]) == 0
+    assert "done, last checkpoint" in capsys.readouterr().out
+    assert read_checkpoint(run / "epoch-01").config["diffusion"]["seed"] == 3
+
+
+def test_resume_names_what_is_missing_or_damaged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["resume", str(tmp_path)]) == 1
+    assert "launch.json is missing: name the folder of a run" in capsys.readouterr().err
+    (tmp_path / "launch.json").write_text("{")
+    assert main(["resume", str(tmp_path)]) == 1
+    assert "launch.json is damaged" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["train", "named-adventurers", "--stop-when-worse", "0.95"], "give --arena URL as well"),
         (["train", "named-adventurer"], "unknown preset 'named-adventurer': did you mean 'named-adventurers'?"),
         (["train", "named-adventurers", "--base", "nowhere", "--arena", "localhost"], "must start with http://"),
     ],
