@@ -1,0 +1,123 @@
+"""A run that was killed anywhere ends as one that was not, bit for bit; a killed save and a full disk lose nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from generation.checkpoint import content_sha256
+from tests.training.killing import SINGLE, STEPS
+from tests.training.test_run import assert_same
+from training.state import load_state
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+
+def without_speed(path: Path) -> list[dict[str, Any]]:
+    """A log but for what its seconds were."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "speed"} for line in lines]
+
+
+@pytest.fixture(scope="module")
+def killed(small_data: Path, small_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``whole``, ``killed-N``, killed after step N, and ``every``, killed after each step in turn."""
+    out = tmp_path_factory.mktemp("killed")
+    arguments = [str(small_data), str(small_base), str(small_data.parent / "latents"), str(out)]
+    subprocess.run([sys.executable, "-m", "tests.training.killing", *arguments], cwd=ROOT, env=ENVIRONMENT, check=True)
+    return out
+
+
+@pytest.mark.parametrize("name", [*(f"killed-{step}" for step in SINGLE), "every"])
+def test_killed_at_any_step_weights_optimizer_averages_and_logs_are_the_same(name: str, killed: Path) -> None:
+    whole, other = killed / "whole", killed / name
+    state = load_state(other)
+    assert state is not None
+    assert {"weights", "optimizer", "averages", "step"} <= set(state)
+    assert_same(state, load_state(whole))
+    for epoch in ("epoch-01", "epoch-02", "epoch-03"):
+        assert content_sha256(other / epoch) == content_sha256(whole / epoch)
+    for log in ("steps.jsonl", "log.jsonl"):
+        assert without_speed(other / log) == without_speed(whole / log)
+
+
+def test_the_killed_run_had_accumulation_averages_cosine_and_a_growing_batch(killed: Path) -> None:
+    lines = without_speed(killed / "whole" / "steps.jsonl")
+    assert [line["step"] for line in lines] == list(range(1, STEPS + 1))
+    epochs = [sorted(line["images"] for line in lines if line["epoch"] == epoch) for epoch in (1, 2, 3)]
+    assert epochs == [[4, 8, 8, 8, 8, 8], [12, 16, 16], [12, 16, 16]]  # all 44 posts, the batch doubled once
+    rates = [line["unet_lr"] / 1.5e-3 for line in lines]
+    assert rates[:3] == [0.5, 1.0, 1.0]  # warm-up, then the cosine's top
+    assert rates[-1] < rates[6] < 0.75 < rates[5]  # the milestone at the seventh step takes a quarter
+
+
+SAVING = """
+import sys, torch
+from pathlib import Path
+from training.state import save_state
+step = 0
+while True:
+    step += 1
+    save_state(Path(sys.argv[1]), {"step": step, "value": torch.full((2**23,), step)})
+"""
+
+
+def test_a_kill_in_the_middle_of_saving_leaves_the_state_before(tmp_path: Path) -> None:
+    """A process that saves 64 MiB over and over is killed while the temporary file grows; caught so three times."""
+    partial = tmp_path / "state.pt.partial"
+    caught = 0
+    for _ in range(30):
+        process = subprocess.Popen([sys.executable, "-c", SAVING, str(tmp_path)], cwd=ROOT, env=ENVIRONMENT)
+        while not (tmp_path / "state.pt").exists() or not partial.exists():
+            assert process.poll() is None
+        while partial.exists() and partial.stat().st_size < 2**24:
+            time.sleep(0)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        caught += partial.exists()
+        state = load_state(tmp_path)
+        assert state is not None
+        assert state["step"] >= 1
+        assert bool((state["value"] == state["step"]).all())
+        if caught == 3:
+            break
+    assert caught == 3
+
+
+FULL = """
+import resource, sys, torch
+from pathlib import Path
+from training.errors import UserError
+from training.state import save_state
+run = Path(sys.argv[1])
+save_state(run, {"step": 1, "value": torch.ones(2**20)})
+resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, resource.RLIM_INFINITY))
+try:
+    save_state(run, {"step": 2, "value": torch.ones(2**20)})
+except UserError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_leaves_the_state_before_and_says_what_to_do(tmp_path: Path) -> None:
+    """The process may write files of 1 MiB at most; the state has four."""
+    script = f"import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN){FULL}"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "cannot write" in done.stdout
+    assert "free some disk space and run the same command again" in done.stdout
+    assert not (tmp_path / "state.pt.partial").exists()
+    state = load_state(tmp_path)
+    assert state is not None
+    assert state["step"] == 1
+    assert torch.equal(state["value"], torch.ones(2**20))
