@@ -8,6 +8,7 @@ STATES = (
     gettext_noop("training"),
     gettext_noop("done"),
     gettext_noop("stopped"),
+    gettext_noop("incomplete"),
     gettext_noop("failed"),
     gettext_noop("cancelled"),
 )

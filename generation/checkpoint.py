@@ -1,7 +1,7 @@
 """Checkpoint folders without torch: which files there must be, what they hash to, what ``checkpoint.json`` says.
 
-A checkpoint is a diffusers SDXL folder plus ``checkpoint.json``. `seal_checkpoint` writes that file once the
-weights are in place, `read_checkpoint` is the only way back in and refuses whatever does not match it.
+A checkpoint is a diffusers folder of a known family plus ``checkpoint.json``. `seal_checkpoint` writes that file once
+the weights are in place, `read_checkpoint` is the only way back in and refuses whatever does not match it.
 """
 
 import hashlib
@@ -14,17 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from generation.errors import CheckpointError
+from generation.families import Family, family_named, family_of_pipeline
 from generation.recipe import Recipe
 
 __all__ = ["CheckpointError", "CheckpointInfo", "content_sha256", "read_checkpoint", "read_json", "seal_checkpoint"]
 
 SCHEMA = 1
 INFO_FILE = "checkpoint.json"
-COMPONENTS = ("unet", "vae", "text_encoder", "text_encoder_2")
-TOKENIZERS = ("tokenizer", "tokenizer_2")
-CONFIGS = ("model_index.json", *(f"{name}/config.json" for name in COMPONENTS), "scheduler/scheduler_config.json")
+INDEX_FILE = "model_index.json"
 PREDICTION_TYPES = ("epsilon", "v_prediction")
-SDXL_SCHEDULE: dict[str, Any] = {
+SCHEDULE: dict[str, Any] = {
     "num_train_timesteps": 1000,
     "beta_start": 0.00085,
     "beta_end": 0.012,
@@ -68,6 +67,11 @@ class CheckpointInfo:
     zero_snr: bool = False
     max_pixels: int | None = None
 
+    @property
+    def family(self) -> Family:
+        """What the architecture implies."""
+        return family_named(self.architecture, self.folder)
+
 
 def read_checkpoint(folder: Path) -> CheckpointInfo:
     """Validate a checkpoint folder and return what it says of itself.
@@ -77,11 +81,11 @@ def read_checkpoint(folder: Path) -> CheckpointInfo:
     loaded. Raises CheckpointError naming the file or field and the remedy.
     """
     folder = Path(folder)
-    _require_files(folder)
-    fields = read_json(folder / INFO_FILE)
-    if fields.get("schema") != SCHEMA:
-        raise CheckpointError(f"{folder / INFO_FILE}: schema is {fields.get('schema')!r}, this version reads {SCHEMA}")
+    fields = _read_info(folder)
+    family = family_named(fields.get("architecture"), folder / INFO_FILE)
+    _require_files(folder, family)
     info = _parse(folder, fields)
+    _check_pipeline(folder, family)
     _check_schedule(folder, info)
     _check_latent_scaling(folder, info)
     actual = content_sha256(folder)
@@ -149,31 +153,51 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _require_files(folder: Path) -> None:
+def _read_info(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is not a folder; give the path of a checkpoint folder")
-    for path in _missing(folder):
+    if not (folder / INFO_FILE).is_file():
+        raise CheckpointError(f"{folder} lacks {INFO_FILE}; copy the whole checkpoint folder again")
+    fields = read_json(folder / INFO_FILE)
+    if fields.get("schema") != SCHEMA:
+        raise CheckpointError(f"{folder / INFO_FILE}: schema is {fields.get('schema')!r}, this version reads {SCHEMA}")
+    return fields
+
+
+def _require_files(folder: Path, family: Family) -> None:
+    for path in _missing(folder, family):
         raise CheckpointError(f"{folder} lacks {path}; copy the whole checkpoint folder again")
     for file in _files(folder):
         if file.suffix in PICKLED_SUFFIXES:
             raise CheckpointError(f"{file} is a pickle and may run code when loaded; convert it to safetensors")
 
 
-def check_layout(folder: Path) -> None:
-    """Raise CheckpointError unless configs and tokenizers of an SDXL checkpoint are there; weights need not be."""
-    for path in _missing_layout(folder):
-        raise CheckpointError(f"{folder} lacks {path}; name a diffusers SDXL folder, with or without its weights")
+def read_layout(folder: Path) -> Family:
+    """The family of a folder with configs and tokenizers, with or without weights.
+
+    Raises CheckpointError where one is missing, and for a family that is not known.
+    """
+    if not (folder / INDEX_FILE).is_file():
+        raise CheckpointError(f"{folder} lacks {INDEX_FILE}; name a diffusers folder, with or without its weights")
+    family = family_of_pipeline(read_json(folder / INDEX_FILE).get("_class_name"), folder / INDEX_FILE)
+    for path in _missing_layout(folder, family):
+        raise CheckpointError(f"{folder} lacks {path}; name a diffusers folder, with or without its weights")
+    return family
 
 
-def _missing(folder: Path) -> Iterator[str]:
-    yield from (path for path in (INFO_FILE,) if not (folder / path).is_file())
-    yield from _missing_layout(folder)
-    yield from (f"{name}/*.safetensors" for name in COMPONENTS if not any((folder / name).glob("*.safetensors")))
+def _missing(folder: Path, family: Family) -> Iterator[str]:
+    yield from _missing_layout(folder, family)
+    for name in family.components:
+        if not any((folder / name).glob("*.safetensors")):
+            yield f"{name}/*.safetensors"
 
 
-def _missing_layout(folder: Path) -> Iterator[str]:
-    yield from (path for path in CONFIGS if not (folder / path).is_file())
-    for name in TOKENIZERS:
+def _missing_layout(folder: Path, family: Family) -> Iterator[str]:
+    configs = (f"{name}/config.json" for name in family.components)
+    for path in (INDEX_FILE, *configs, "scheduler/scheduler_config.json"):
+        if not (folder / path).is_file():
+            yield path
+    for name in family.tokenizers:
         whole, parts = folder / name / "tokenizer.json", [folder / name / "vocab.json", folder / name / "merges.txt"]
         if not whole.is_file() and not all(part.is_file() for part in parts):
             yield f"{name}/tokenizer.json (or vocab.json with merges.txt)"
@@ -209,8 +233,6 @@ def _parse(folder: Path, fields: Mapping[str, Any]) -> CheckpointInfo:
         )
     except ValueError as error:
         raise CheckpointError(f"{source}: {error}") from error
-    if info.architecture != "sdxl":
-        raise CheckpointError(f"{source}: architecture is {info.architecture!r}; only 'sdxl' can be rendered")
     if info.prediction_type not in PREDICTION_TYPES:
         raise CheckpointError(f"{source}: prediction_type is {info.prediction_type!r}; known are {PREDICTION_TYPES}")
     return info
@@ -235,11 +257,21 @@ def number_list(fields: Mapping[str, Any], name: str) -> tuple[float, ...] | Non
     return tuple(float(x) for x in value)
 
 
+def _check_pipeline(folder: Path, family: Family) -> None:
+    """Other tools go by ``model_index.json``, so it must not say something else."""
+    said = read_json(folder / INDEX_FILE).get("_class_name")
+    if said != family.pipeline:
+        raise CheckpointError(
+            f"{folder / INDEX_FILE}: _class_name is {said!r}, {INFO_FILE} says architecture {family.name!r}, "
+            f"which is {family.pipeline}"
+        )
+
+
 def _check_schedule(folder: Path, info: CheckpointInfo) -> None:
-    """The sampler assumes SDXL's noise schedule, so any other would give wrong pictures without an error."""
+    """The samplers assume Stable Diffusion's noise schedule; any other would give wrong pictures without an error."""
     source = folder / "scheduler" / "scheduler_config.json"
     config = read_json(source)
-    wanted = {**SDXL_SCHEDULE, "prediction_type": info.prediction_type}
+    wanted = {**SCHEDULE, "prediction_type": info.prediction_type}
     for key, value in wanted.items():
         if config.get(key) != value:
             raise CheckpointError(f"{source}: {key} is {config.get(key)!r}, expected {value!r}")

@@ -1,4 +1,7 @@
-"""Text and sizes into what the UNet is conditioned on, as SDXL does it (Podell et al. 2023, sections 2.1 and 2.2)."""
+"""Text and sizes into what the UNet is conditioned on.
+
+As SDXL does it (Podell et al. 2023, sections 2.1 and 2.2); a family with one text encoder leaves out what it has not.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +13,16 @@ from generation.loading import Parts
 from generation.recipe import Recipe
 from generation.tokens import Chunk, Tokens, empty_chunk, tokenise
 
-Pair = tuple[Tokens, Tokens]
+Texts = tuple[Tokens, ...]
+"""One text as each of the checkpoint's tokenizers sees it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextCondition:
-    """What the UNet gets of B texts: ``hidden`` (B, L, D1+D2), ``pooled`` (B, P), ``mask`` (B, L; 1 = real token)."""
+    """What the UNet gets of B texts: ``hidden`` (B, L, D), ``pooled`` (B, P), ``mask`` (B, L; 1 = real token).
+
+    D is the text encoders' widths together; P is 0 for a family without pooled text.
+    """
 
     hidden: torch.Tensor
     pooled: torch.Tensor
@@ -35,7 +42,7 @@ class Condition:
     """What guided denoising of B images gets: 2B rows, the negative prompts first.
 
     Attributes:
-        text: hidden (2B, L, D1+D2), pooled (2B, P), mask (2B, L).
+        text: hidden (2B, L, D), pooled (2B, P), mask (2B, L).
         views: each row is in exactly one of them; the UNet runs once a view, on all rows, so that a row's result
             depends on its own length and never on those of its neighbours.
         masked: whether the mask is applied; otherwise padding is seen like text.
@@ -53,13 +60,12 @@ def padding_of(recipe: Recipe, info: CheckpointInfo) -> str:
     return "masked" if info.pad_mask else "full77"
 
 
-def read_text(parts: Parts, recipe: Recipe, text: str) -> Pair:
-    """One text as both tokenizers see it under the recipe's rules."""
-    first, second = (
+def read_text(parts: Parts, recipe: Recipe, text: str) -> Texts:
+    """One text as the tokenizers see it under the recipe's rules."""
+    return tuple(
         tokenise(tokenizer, text, parts.max_tokens, syntax=recipe.prompt_syntax, long_prompts=recipe.long_prompts)
-        for tokenizer in (parts.tokenizer, parts.tokenizer_2)
+        for tokenizer, _ in parts.encoders
     )
-    return first, second
 
 
 def condition(parts: Parts, recipe: Recipe, prompts: Sequence[str]) -> Condition:
@@ -70,9 +76,9 @@ def condition(parts: Parts, recipe: Recipe, prompts: Sequence[str]) -> Condition
     """
     texts = [recipe.negative_prompt] * len(prompts) + list(prompts)
     known = {text: read_text(parts, recipe, text) for text in texts}
-    pairs = [known[text] for text in texts]
-    counts = _chunk_counts(pairs)
-    encoded = [_encode_nth(parts, pairs, number) for number in range(max(counts))]
+    read = [known[text] for text in texts]
+    counts = _chunk_counts(read)
+    encoded = [_encode_nth(parts, read, number) for number in range(max(counts))]
     hidden = torch.cat([part.hidden for part in encoded], dim=1)
     mask = torch.cat([part.mask for part in encoded], dim=1)
     pooled = encoded[0].pooled
@@ -91,8 +97,8 @@ def condition(parts: Parts, recipe: Recipe, prompts: Sequence[str]) -> Condition
 def encode_text(parts: Parts, texts: Sequence[str]) -> TextCondition:
     """Encode B texts, one chunk each, as training does; gradients flow, the caller decides about ``inference_mode``.
 
-    ``hidden`` joins the penultimate hidden states of both encoders, ``pooled`` is the projected end token of the
-    second. Texts longer than the encoders' positions are cut; `tokenise` tells where.
+    ``hidden`` joins the hidden states of the encoders, ``pooled`` is the projected end token of the last. Texts longer
+    than the encoders' positions are cut; `tokenise` tells where.
     """
     plain = Recipe()
     return _encode_nth(parts, [read_text(parts, plain, text) for text in texts], 0)
@@ -103,25 +109,28 @@ def time_ids(height: int, width: int, batch: int) -> torch.Tensor:
     return torch.tensor([[height, width, 0, 0, height, width]], dtype=torch.float32).expand(batch, -1).contiguous()
 
 
-def _chunk_counts(pairs: Sequence[Pair]) -> list[int]:
-    """Chunks of each of the 2B rows; both sides of an image, and both encoders, get as many as the longest."""
-    own = [max(len(tokens.chunks) for tokens in pair) for pair in pairs]
+def _chunk_counts(texts: Sequence[Texts]) -> list[int]:
+    """Chunks of each of the 2B rows; both sides of an image, and all encoders, get as many as the longest."""
+    own = [max(len(tokens.chunks) for tokens in text) for text in texts]
     half = len(own) // 2
     return [max(a, b) for a, b in zip(own[:half], own[half:], strict=True)] * 2
 
 
-def _encode_nth(parts: Parts, pairs: Sequence[Pair], number: int) -> TextCondition:
+def _encode_nth(parts: Parts, texts: Sequence[Texts], number: int) -> TextCondition:
     """Every text's chunk of this number, an empty one where it has fewer."""
-    first = [_nth(parts.tokenizer, pair[0], number, parts.max_tokens) for pair in pairs]
-    second = [_nth(parts.tokenizer_2, pair[1], number, parts.max_tokens) for pair in pairs]
-    one = parts.text_encoder(_ids(first, parts.device), output_hidden_states=True)
-    two = parts.text_encoder_2(_ids(second, parts.device), output_hidden_states=True)
-    hidden = torch.cat([_weighted(one.hidden_states[-2], first), _weighted(two.hidden_states[-2], second)], dim=-1)
+    hidden, lengths, pooled = list[torch.Tensor](), list[list[int]](), torch.empty(len(texts), 0, device=parts.device)
+    for place, (tokenizer, encoder) in enumerate(parts.encoders):
+        chunks = [_nth(tokenizer, text[place], number, parts.max_tokens) for text in texts]
+        output = encoder(_ids(chunks, parts.device), output_hidden_states=True)
+        states = output.hidden_states[-2] if parts.family.penultimate else output.last_hidden_state
+        hidden.append(_weighted(states, chunks))
+        lengths.append([chunk.length for chunk in chunks])
+        pooled = output.text_embeds if parts.family.pooled and encoder is parts.encoders[-1][1] else pooled
     # A chunk that only fills up is padding as a whole, and real where the text has it (an empty text has one).
-    real = [max(len(tokens.chunks) for tokens in pair) > number for pair in pairs]
-    lengths = [max(a.length, b.length) * is_real for a, b, is_real in zip(first, second, real, strict=True)]
-    mask = torch.arange(parts.max_tokens, device=parts.device) < torch.tensor(lengths, device=parts.device)[:, None]
-    return TextCondition(hidden, two.text_embeds, mask.to(hidden.dtype))
+    real = [max(len(tokens.chunks) for tokens in text) > number for text in texts]
+    longest = [max(own) * is_real for *own, is_real in zip(*lengths, real, strict=True)]
+    mask = torch.arange(parts.max_tokens, device=parts.device) < torch.tensor(longest, device=parts.device)[:, None]
+    return TextCondition(torch.cat(hidden, dim=-1), pooled, mask.to(hidden[0].dtype))
 
 
 def _nth(tokenizer: object, tokens: Tokens, number: int, max_tokens: int) -> Chunk:

@@ -14,16 +14,9 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from generation.checkpoint import (
-    COMPONENTS,
-    PICKLED_SUFFIXES,
-    TOKENIZERS,
-    CheckpointInfo,
-    read_json,
-    seal_checkpoint,
-)
+from generation.checkpoint import INDEX_FILE, PICKLED_SUFFIXES, CheckpointInfo, read_json, seal_checkpoint
 from generation.errors import CheckpointError
-from generation.loading import ADAPTED, Origin, Stored, read_stored
+from generation.loading import Origin, Stored, read_stored
 from generation.lora import merge, read_lora
 from generation.sealing import checkpoint_fields
 from generation.weights import Tensors, as_single_file, check_finite
@@ -45,8 +38,9 @@ def to_single_file(origin: Origin, out: Path) -> Path:
     _refuse_existing(out)
     stored = _with_loras(origin)
     tensors: Tensors = {}
-    for name in COMPONENTS:
-        tensors |= as_single_file(name, stored.tensors[name], stored.configs[name])
+    family = stored.info.family
+    for name in family.components:
+        tensors |= as_single_file(name, stored.tensors[name], stored.configs[name], family)
     if stored.info.prediction_type == "v_prediction":
         tensors["v_pred"] = torch.zeros(0)
     if stored.info.zero_snr:
@@ -105,23 +99,23 @@ def _with_loras(origin: Origin) -> Stored:
     """The stored checkpoint with its LoRAs added, each changed tensor back in the dtype that it had."""
     stored = read_stored(origin)
     loras = [read_lora(ref) for ref in origin.loras]
-    changed = merge(loras, {name: stored.tensors[name] for name in ADAPTED}, stored.configs)
+    changed = merge(loras, {name: stored.tensors[name] for name in stored.info.family.adapted}, stored.configs)
     for component, tensors in changed.items():
         own = stored.tensors[component]
         own |= {name: tensor.to(own[name].dtype) for name, tensor in tensors.items()}
-    for component in COMPONENTS:
-        check_finite(origin.path, stored.tensors[component])
+    for tensors in stored.tensors.values():
+        check_finite(origin.path, tensors)
     return stored
 
 
 def _write_folder(stored: Stored, folder: Path) -> None:
-    for name in COMPONENTS:
+    for name in stored.info.family.components:
         (folder / name).mkdir(parents=True)
         shutil.copyfile(stored.layout / name / "config.json", folder / name / "config.json")
         save_file(stored.tensors[name], folder / name / WEIGHTS_FILES[name], metadata={"format": "pt"})
-    for name in TOKENIZERS:
+    for name in stored.info.family.tokenizers:
         shutil.copytree(stored.layout / name, folder / name, copy_function=shutil.copyfile)
-    shutil.copyfile(stored.layout / "model_index.json", folder / "model_index.json")
+    shutil.copyfile(stored.layout / INDEX_FILE, folder / INDEX_FILE)
     scheduler = read_json(stored.layout / "scheduler" / "scheduler_config.json")
     scheduler["prediction_type"] = stored.info.prediction_type
     if stored.info.zero_snr or scheduler.get("rescale_betas_zero_snr"):
@@ -134,7 +128,7 @@ def _modelspec(info: CheckpointInfo) -> dict[str, str]:
     """ModelSpec 1.0.1 (Stability AI, "ModelSpec" repository): what other tools read from a file's header."""
     said = {
         "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": "stable-diffusion-xl-v1-base",
+        "modelspec.architecture": info.family.modelspec,
         "modelspec.implementation": "sgm",
         "modelspec.title": info.name,
         "modelspec.author": info.attribution,

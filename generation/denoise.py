@@ -73,9 +73,9 @@ def schedule_of(parts: Parts, recipe: Recipe, strength: float = 1.0) -> Schedule
 
 def _guided_prediction(parts: Parts, recipe: Recipe, condition: Condition, schedule: Schedule) -> Predict:
     """The UNet's output moved away from the negative prompt: ``negative + cfg * (positive - negative)``."""
-    sizes = time_ids(recipe.height, recipe.width, 2 * recipe.batch).to(parts.device, parts.dtype)
     text = condition.text
-    added = {"text_embeds": text.pooled, "time_ids": sizes}
+    sizes = time_ids(recipe.height, recipe.width, 2 * recipe.batch).to(parts.device, parts.dtype)
+    added = {"text_embeds": text.pooled, "time_ids": sizes} if parts.family.pooled else None
     # A tensor, because a compiled UNet would take every new Python number for another program.
     timesteps = torch.tensor(schedule.timesteps, device=parts.device)
 

@@ -1,4 +1,4 @@
-"""Where each tensor of a diffusers SDXL checkpoint stands in a single file, and back. No torch here.
+"""Where each tensor of a diffusers checkpoint stands in a single file, and back. No torch here.
 
 Single files keep the names of Stability AI's own code: the UNet's blocks are numbered through (`input_blocks.4.1`), the
 VAE's decoder counts from the other end, the second text encoder is OpenCLIP's with query, key and value in one tensor.
@@ -9,17 +9,23 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from generation.families import SDXL, Family
+
 UNET = "model.diffusion_model."
 VAE = "first_stage_model."
-TEXT = "conditioner.embedders.0.transformer.text_model."
 TEXT_2 = "conditioner.embedders.1.model."
 # In many files, no weights of any component.
 IGNORED = (
     "conditioner.embedders.0.transformer.text_model.embeddings.position_ids",
+    "cond_stage_model.transformer.text_model.embeddings.position_ids",
     "conditioner.embedders.1.model.logit_scale",
     "conditioner.embedders.1.model.attn_mask",
 )
-IGNORED_PREFIXES = ("denoiser.", "model_ema.", "first_stage_model.loss.")
+# The last six are the noise schedule, which the training code of the first Stable Diffusion stored as tensors.
+IGNORED_PREFIXES = (
+    *("denoiser.", "model_ema.", "first_stage_model.loss."),
+    *("alphas_cumprod", "betas", "log_one_minus_", "logvar", "posterior_", "sqrt_"),
+)
 MARKERS = ("v_pred", "ztsnr")
 
 
@@ -38,9 +44,9 @@ class Place:
     form: str = "same"
 
 
-def places(component: str, names: Iterable[str], config: Mapping[str, Any]) -> dict[str, Place]:
+def places(component: str, names: Iterable[str], config: Mapping[str, Any], family: Family = SDXL) -> dict[str, Place]:
     """Place of each of a component's tensor names, given the component's ``config.json``."""
-    find = _FINDERS[component](config)
+    find = _text(family) if component == "text_encoder" else _FINDERS[component](config)
     return {name: find(name) for name in names}
 
 
@@ -166,8 +172,8 @@ def _vae(config: Mapping[str, Any]) -> Callable[[str], Place]:
     return find
 
 
-def _text(config: Mapping[str, Any]) -> Callable[[str], Place]:
-    return lambda name: Place(TEXT + name.removeprefix("text_model."))
+def _text(family: Family) -> Callable[[str], Place]:
+    return lambda name: Place(family.single_text + name.removeprefix("text_model."))
 
 
 OPENCLIP_ENDS = {
@@ -206,6 +212,5 @@ def _text_2(config: Mapping[str, Any]) -> Callable[[str], Place]:
 _FINDERS: dict[str, Callable[[Mapping[str, Any]], Callable[[str], Place]]] = {
     "unet": _unet,
     "vae": _vae,
-    "text_encoder": _text,
     "text_encoder_2": _text_2,
 }

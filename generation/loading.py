@@ -17,8 +17,9 @@ from transformers import CLIPTextConfig, CLIPTokenizer
 from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
 
 from generation.canonical import canonical_sha256
-from generation.checkpoint import COMPONENTS, CheckpointInfo, read_checkpoint, read_json
+from generation.checkpoint import CheckpointInfo, read_checkpoint, read_json
 from generation.errors import CheckpointError
+from generation.families import Family
 from generation.lora import merge, read_lora
 from generation.lora_file import LoraRef
 from generation.single import read_single
@@ -26,12 +27,13 @@ from generation.store import ComponentStore
 from generation.weights import FolderSource, SingleFile, Source, Tensors, check_finite, refuse, tensors_sha256
 
 LEGACY_EOS = 2
-ADAPTED = ("unet", "text_encoder", "text_encoder_2")
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The components of one checkpoint, in eval mode, ready to run or to train.
+
+    A family with one text encoder has None as ``text_encoder_2`` and ``tokenizer_2``.
 
     UNet and text encoders have the asked dtype; the VAE is float32 always, because it overflows in float16.
     ``latent_mean`` and ``latent_std``, both (1, C, 1, 1) float32, translate between the VAE and the UNet:
@@ -52,6 +54,17 @@ class Parts:
     loras: tuple[Mapping[str, Any], ...] = ()
 
     @property
+    def family(self) -> Family:
+        """What the components are."""
+        return self.info.family
+
+    @property
+    def encoders(self) -> tuple[tuple[Any, Any], ...]:
+        """Each tokenizer with its text encoder."""
+        names = zip(self.family.tokenizers, self.family.text_encoders, strict=True)
+        return tuple((getattr(self, tokenizer), getattr(self, encoder)) for tokenizer, encoder in names)
+
+    @property
     def device(self) -> torch.device:
         """Where the components live."""
         device: torch.device = self.unet.device
@@ -65,12 +78,12 @@ class Parts:
 
     @property
     def max_tokens(self) -> int:
-        """Positions of the text encoders, begin and end tokens included (77 for SDXL)."""
+        """Positions of the text encoders, begin and end tokens included (77 for CLIP)."""
         return int(self.text_encoder.config.max_position_embeddings)
 
     @property
     def latent_factor(self) -> int:
-        """Pixels per latent cell along one side (8 for SDXL)."""
+        """Pixels per latent cell along one side (8 for Stable Diffusion)."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
 
@@ -80,7 +93,7 @@ class Origin:
 
     Attributes:
         path: a checkpoint folder, or a single .safetensors file.
-        like: for a single file, a diffusers SDXL folder with the configs and tokenizers.
+        like: for a single file, a diffusers folder of its family with the configs and tokenizers.
         prediction_type: for a single file, above what it says of itself.
         loras: added to the weights, in order.
     """
@@ -121,7 +134,7 @@ def load_parts(folder: Path, *, device: str = "cpu", dtype: torch.dtype = torch.
     """Load all components of a checkpoint folder from local files alone.
 
     Args:
-        folder: a diffusers SDXL folder with ``checkpoint.json``.
+        folder: a diffusers folder with ``checkpoint.json``.
         device: a torch device name.
         dtype: of UNet and text encoders, whatever is stored in the files.
 
@@ -136,8 +149,8 @@ def read_stored(origin: Origin) -> Stored:
     Raises CheckpointError naming the tensor, file or config field that is wrong.
     """
     info, layout, source = _open(origin)
-    modules = {name: _build(name, layout / name) for name in COMPONENTS}
-    configs = {name: read_json(layout / name / "config.json") for name in COMPONENTS}
+    modules = {name: _build(name, layout / name) for name in info.family.components}
+    configs = {name: read_json(layout / name / "config.json") for name in modules}
     tensors = {name: source.read(name, module.state_dict(), configs[name]) for name, module in modules.items()}
     source.finish()
     return Stored(info, layout, modules, configs, tensors)
@@ -152,9 +165,9 @@ def load(origin: Origin, *, dtype: torch.dtype = torch.float32, store: Component
     info, layout, modules = stored.info, stored.layout, stored.modules
     hashes = {name: tensors_sha256(tensors) for name, tensors in stored.tensors.items()}
     loras = [read_lora(ref) for ref in origin.loras]
-    changed = merge(loras, {name: stored.tensors[name] for name in ADAPTED}, stored.configs)
+    changed = merge(loras, {name: stored.tensors[name] for name in info.family.adapted}, stored.configs)
     keys, weights = {}, {}
-    for name in COMPONENTS:
+    for name in info.family.components:
         kept = torch.float32 if name == "vae" else dtype
         merged = {**stored.tensors.pop(name), **changed.get(name, {})}
         # A copy, so that the weights are aligned memory of our own and not a view of the file.
@@ -163,10 +176,9 @@ def load(origin: Origin, *, dtype: torch.dtype = torch.float32, store: Component
         added = [lora.record for lora in loras] if name in changed else []
         keys[name] = canonical_sha256([hashes[name], added, str(kept)])
     mean, std = _latent_scaling(info, modules["vae"])
+    tokenizers = {name: _load_tokenizer(layout / name) for name in info.family.tokenizers}
     parts = Parts(
-        **modules,
-        tokenizer=_load_tokenizer(layout / "tokenizer"),
-        tokenizer_2=_load_tokenizer(layout / "tokenizer_2"),
+        **{"text_encoder_2": None, "tokenizer_2": None, **modules, **tokenizers},
         info=info,
         latent_mean=mean,
         latent_std=std,
@@ -187,7 +199,7 @@ def assemble(loaded: Loaded, device: str = "cpu", *, own: Sequence[str] = ()) ->
         own: components whose weights are copied even where they are on the device already, to be changed later.
     """
     parts = loaded.parts
-    for name in COMPONENTS:
+    for name in parts.family.components:
         module = getattr(parts, name)
         weights = {key: value.to(device, copy=name in own) for key, value in loaded.weights[name].items()}
         module.load_state_dict(weights, strict=True, assign=True)
@@ -206,7 +218,7 @@ def _open(origin: Origin) -> tuple[CheckpointInfo, Path, Source]:
     if not origin.path.is_dir() and origin.path.suffix:
         info = read_single(origin.path, origin.like, origin.prediction_type)
         layout = origin.like or origin.path
-        return info, layout, SingleFile(origin.path)
+        return info, layout, SingleFile(origin.path, info.family)
     info = read_checkpoint(origin.path)
     if origin.prediction_type not in (None, info.prediction_type):
         raise CheckpointError(f"{origin.path} is sealed as {info.prediction_type}; seal it anew to change that")
@@ -256,21 +268,25 @@ def _latent_scaling(info: CheckpointInfo, vae: Any) -> tuple[torch.Tensor, torch
 
 def _disagreements(parts: Parts) -> Iterator[str]:
     """What diffusers would only notice (or not notice) in the middle of rendering."""
-    one, two, unet = parts.text_encoder.config, parts.text_encoder_2.config, parts.unet.config
-    if one.hidden_size == two.hidden_size:
-        yield f"both text encoders are {one.hidden_size} wide; widths must differ or tools confuse the two"
-    if one.max_position_embeddings != two.max_position_embeddings:
-        yield f"text encoders have {one.max_position_embeddings} and {two.max_position_embeddings} positions"
-    if unet.cross_attention_dim != one.hidden_size + two.hidden_size:
-        yield f"UNet cross_attention_dim {unet.cross_attention_dim} is not {one.hidden_size} + {two.hidden_size}"
+    texts, unet = [encoder.config for _, encoder in parts.encoders], parts.unet.config
+    widths, positions = [text.hidden_size for text in texts], [text.max_position_embeddings for text in texts]
+    if len(set(widths)) < len(widths):
+        yield f"both text encoders are {widths[0]} wide; widths must differ or tools confuse the two"
+    if len(set(positions)) > 1:
+        yield f"text encoders have {' and '.join(map(str, positions))} positions"
+    if unet.cross_attention_dim != sum(widths):
+        yield f"UNet cross_attention_dim {unet.cross_attention_dim} is not {' + '.join(map(str, widths))}"
     if unet.in_channels != parts.vae.config.latent_channels:
         yield f"UNet takes {unet.in_channels} channels, the VAE gives {parts.vae.config.latent_channels}"
-    if unet.addition_embed_type != "text_time":
-        yield f"UNet addition_embed_type is {unet.addition_embed_type!r}; SDXL needs 'text_time'"
-    elif unet.projection_class_embeddings_input_dim != two.projection_dim + 6 * unet.addition_time_embed_dim:
+    wanted = "text_time" if parts.family.pooled else None
+    if unet.addition_embed_type != wanted:
+        yield f"UNet addition_embed_type is {unet.addition_embed_type!r}; {parts.family.name} needs {wanted!r}"
+    elif wanted and unet.projection_class_embeddings_input_dim != (
+        texts[-1].projection_dim + 6 * unet.addition_time_embed_dim
+    ):
         yield "UNet projection_class_embeddings_input_dim is not projection_dim + 6 * addition_time_embed_dim"
-    yield from _token_disagreements("text_encoder", one, parts.tokenizer)
-    yield from _token_disagreements("text_encoder_2", two, parts.tokenizer_2)
+    for name, (tokenizer, encoder) in zip(parts.family.text_encoders, parts.encoders, strict=True):
+        yield from _token_disagreements(name, encoder.config, tokenizer)
 
 
 def _token_disagreements(name: str, config: Any, tokenizer: Any) -> Iterator[str]:

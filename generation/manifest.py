@@ -116,9 +116,11 @@ def check_sizes(
 def token_record(parts: Parts, recipe: Recipe, text: str) -> dict[str, Any]:
     """Ids per text encoder without padding, chunk by chunk, and where the text was cut.
 
-    ``text[cut_from:]`` had no effect. The second encoder's ids are None where they equal the first's.
+    ``text[cut_from:]`` had no effect. The second encoder's ids are None where they equal the first's, or there is none:
+    so a text that two families read alike has one record.
     """
-    first, second = read_text(parts, recipe, text)
+    first, *others = read_text(parts, recipe, text)
+    second = others[0] if others else first
     ids = [_ids(first), _ids(second)]
     record: dict[str, Any] = {
         "ids": [ids[0], None if ids[0] == ids[1] else ids[1]],

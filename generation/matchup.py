@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from generation.canonical import canonical_sha256
 from generation.errors import RenderError
 from generation.provenance import differing_fields
 
@@ -28,6 +29,20 @@ def check_equal_conditions(manifests: Sequence[Mapping[str, Any]]) -> None:
                 f"sides 1 and {number} differ in {unequal[0]}, not in their weights alone: render both with one "
                 "recipe, seed, prompt and environment"
             )
+
+
+def conditions_hash(manifest: Mapping[str, Any]) -> int:
+    """63 bits that are equal for two Manifests if, and only if, `check_equal_conditions` lets them meet."""
+    names = {name.rstrip(".") for name in OF_THE_WEIGHTS}
+    compared = {name: value for name, value in manifest.items() if name not in names}
+    return int(canonical_sha256(_said(compared))[:16], 16) >> 1
+
+
+def _said(value: Any) -> Any:
+    """Without fields that are None, which is as good as not there."""
+    if not isinstance(value, Mapping):
+        return value
+    return {name: _said(inner) for name, inner in value.items() if inner is not None}
 
 
 def render_matchup(sides: Iterable[Any], recipe: Any, request: Any, **options: Any) -> list[Any]:

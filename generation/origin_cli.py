@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from generation.checkpoint import COMPONENTS, PICKLED_SUFFIXES, CheckpointInfo, read_checkpoint
+from generation.checkpoint import PICKLED_SUFFIXES, CheckpointInfo, read_checkpoint, read_layout
 from generation.errors import CheckpointError
 from generation.lora_file import LoraRef
-from generation.presets import PAPER_RECIPE, PRESETS
+from generation.presets import PRESETS, first_recipe
 from generation.recipe import CHOICES
 from generation.sealing import Description, seal_folder
 from generation.single import prediction, read_header
@@ -102,13 +102,13 @@ def seal_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parent", help="hash of the checkpoint that the run began from")
     parser.add_argument("--prediction-type", default="epsilon", help="epsilon (default) or what the scheduler says")
     parser.add_argument("--preset", choices=tuple(PRESETS), help="the paper's recipe and limits for this class")
-    recipe_options(parser, "default: the preset's, or the paper's: Euler A, 28 steps, CFG 6, 1024 px")
+    recipe_options(parser, "default: the preset's, or the paper's: Euler A, 28 steps, CFG 6, native size")
 
 
 def seal(options: argparse.Namespace) -> int:
     """Write ``checkpoint.json`` beside weights."""
     preset = PRESETS.get(options.preset or "")
-    recipe = replace(preset.recipe if preset else PAPER_RECIPE, **chosen(options))
+    recipe = replace(preset.recipe if preset else first_recipe(read_layout(options.folder)), **chosen(options))
     if preset:
         preset.check(recipe)
     description = Description(
@@ -146,10 +146,21 @@ def inspect(options: argparse.Namespace) -> int:
 
 def _folder_rows(folder: Path) -> list[tuple[str, str]]:
     info = read_checkpoint(folder)
-    names = ("name", "run", "epoch", "step", "preset", "sha256", "parent", "prediction_type", "zero_snr", "pad_mask")
-    rows = [(name, str(getattr(info, name))) for name in (*names, "licence", "attribution", "created_at")]
+    names = (
+        "name",
+        "run",
+        "epoch",
+        "step",
+        "preset",
+        "sha256",
+        "parent",
+        "architecture",
+        "prediction_type",
+        "zero_snr",
+    )
+    rows = [(name, str(getattr(info, name))) for name in (*names, "pad_mask", "licence", "attribution", "created_at")]
     rows += [(f"recipe.{name}", repr(value)) for name, value in info.recipe.to_dict().items()]
-    for component in COMPONENTS:
+    for component in info.family.components:
         size = sum(file.stat().st_size for file in (info.folder / component).glob("*.safetensors"))
         rows.append((component, f"{size / 1e6:.2f} MB"))
     return rows

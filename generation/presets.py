@@ -1,7 +1,8 @@
 """How the paper samples (Illustrious, B.2), as recipes to start from and limits to keep. No torch here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from generation.families import Family
 from generation.recipe import Recipe
 
 MEGAPIXEL = 1024 * 1024
@@ -53,12 +54,16 @@ PAPER_RECIPE = Recipe(
     long_prompts="chunks",
 )
 
+
+def first_recipe(family: Family) -> Recipe:
+    """The paper's recipe in a family's native size: what a checkpoint has until somebody chooses."""
+    return replace(PAPER_RECIPE, width=family.side, height=family.side)
+
+
 SHAPES_1MP = ((1024, 1024), (896, 1152), (1152, 896), (832, 1216), (1216, 832), (768, 1344), (1344, 768))
 SHAPES_1536 = ((1536, 1536), (1344, 1728), (1728, 1344), (1248, 1824), (1824, 1248), (1088, 2048), (2048, 1088))
 
 PRESETS = {
     "illustrious-0.1": Preset(PAPER_RECIPE, MEGAPIXEL, SHAPES_1MP),
-    "illustrious-1": Preset(
-        Recipe.from_dict({**PAPER_RECIPE.to_dict(), "width": 1536, "height": 1536}), 4 * MEGAPIXEL, SHAPES_1536
-    ),
+    "illustrious-1": Preset(replace(PAPER_RECIPE, width=1536, height=1536), 4 * MEGAPIXEL, SHAPES_1536),
 }

@@ -146,6 +146,14 @@ class ImageRequest:
         _check_whole("seed", self.seed, 0, MAX_SEED)
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A request of which no usable image came: NaN, infinite or constant pixels, also at a second decoding."""
+
+    request: ImageRequest
+    problem: str
+
+
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ValueError(f"recipe field {name!r} must be one of {', '.join(choices)}, got {value!r}")

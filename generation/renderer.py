@@ -18,11 +18,11 @@ from generation.loading import Origin, Parts
 from generation.manifest import check_sizes, own_manifest, shared_manifest
 from generation.modes import PLAIN, Mode, total_steps
 from generation.passes import put_back, run_passes
-from generation.recipe import ImageRequest, Recipe
+from generation.recipe import Broken, ImageRequest, Recipe
 from generation.store import ComponentStore
 from generation.swapping import Swap, Swapper
 
-__all__ = ["Cancelled", "ImageRequest", "RenderError", "Rendered", "Renderer"]
+__all__ = ["Broken", "Cancelled", "ImageRequest", "RenderError", "Rendered", "Renderer"]
 
 Progress = Callable[[int, int], None]
 
@@ -113,9 +113,24 @@ class Renderer:
             on_step: called as ``on_step(done, total)``, in sampling steps over all batches.
             should_stop: asked before each step; when true, Cancelled is raised and its batch is lost.
 
+        Raises RenderError as `attempt` does, and later, in place of an image, when that image is broken; images before
+        it have been delivered.
+        """
+        return _sound(self.attempt(recipe, requests, mode=mode, on_step=on_step, should_stop=should_stop))
+
+    def attempt(
+        self,
+        recipe: Recipe,
+        requests: Sequence[ImageRequest],
+        *,
+        mode: Mode = PLAIN,
+        on_step: Progress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Iterator[Rendered | Broken]:
+        """As `render`, but a broken image comes as Broken in its place, and those after it still come.
+
         Raises RenderError at once when the recipe's size does not fit the checkpoint or the mode, or a prompt is banned
-        or too long for its Manifest, and later, in place of an image, when that image has NaN or constant pixels;
-        images before it have been delivered.
+        or too long for its Manifest.
         """
         latent_shape(self._parts, recipe.width, recipe.height)
         mode.check(recipe)
@@ -129,7 +144,7 @@ class Renderer:
         requests: tuple[ImageRequest, ...],
         on_step: Progress | None,
         should_stop: ShouldStop | None,
-    ) -> Iterator[Rendered]:
+    ) -> Iterator[Rendered | Broken]:
         starts = range(0, len(requests), recipe.batch)
         begun = self._parts
         steps = total_steps(recipe, mode)
@@ -151,17 +166,33 @@ class Renderer:
         requests: tuple[ImageRequest, ...],
         report: Callable[[int], None],
         should_stop: ShouldStop | None,
-    ) -> Iterator[Rendered]:
+    ) -> Iterator[Rendered | Broken]:
         if self._threads is not None:
             torch.set_num_threads(self._threads)
         parts = self._parts  # these say the same of themselves after a swap between two images
         latents, noise = self._latents(recipe, mode, requests, report, should_stop)
-        with torch.inference_mode():
-            pixels = decode(parts, latents)
+        images = self._images(mode, requests, latents)
+        if any(isinstance(image, Broken) for image in images):
+            images = self._images(mode, requests, latents)
         shared = shared_manifest(parts, recipe, mode, compiled=self._compiled)
-        for request, picture in zip(requests, pixels, strict=False):
-            image = to_image(request, put_back(mode, picture))
-            yield Rendered(request, image, {**shared, **own_manifest(parts, recipe, mode, request, noise, image)})
+        for request, image in zip(requests, images, strict=True):
+            if isinstance(image, Broken):
+                yield image
+            else:
+                own = own_manifest(parts, recipe, mode, request, noise, image)
+                yield Rendered(request, image, {**shared, **own})
+
+    @torch.inference_mode()
+    def _images(
+        self, mode: Mode, requests: tuple[ImageRequest, ...], latents: torch.Tensor
+    ) -> list[Image.Image | Broken]:
+        """The requests' images out of the batch's latents.
+
+        The whole batch is decoded, in float32 as always, because its shape decides the last bits: an image that a
+        second attempt saves is the one that an undisturbed first attempt gives.
+        """
+        pictures = decode(self._parts, latents)[: len(requests)]
+        return [_image(request, put_back(mode, one)) for request, one in zip(requests, pictures, strict=True)]
 
     @torch.inference_mode()
     def _latents(
@@ -178,3 +209,17 @@ class Renderer:
         noise = BatchNoise([row.seed for row in rows], latent_shape(parts, recipe.width, recipe.height), parts.device)
         text = condition(parts, recipe, [sent_prompt(recipe, row.prompt) for row in rows])
         return run_passes(parts, recipe, mode, text, noise, on_step=report, should_stop=should_stop), noise
+
+
+def _image(request: ImageRequest, picture: torch.Tensor) -> Image.Image | Broken:
+    try:
+        return to_image(request, picture)
+    except RenderError as error:
+        return Broken(request, str(error))
+
+
+def _sound(outcomes: Iterator[Rendered | Broken]) -> Iterator[Rendered]:
+    for outcome in outcomes:
+        if isinstance(outcome, Broken):
+            raise RenderError(outcome.problem)
+        yield outcome

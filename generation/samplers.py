@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from generation.checkpoint import SDXL_SCHEDULE
+from generation.checkpoint import SCHEDULE
 
 Denoiser = Callable[[torch.Tensor, int], torch.Tensor]
 StepNoise = Callable[[int], torch.Tensor]
@@ -56,7 +56,7 @@ def training_sigmas(*, zero_snr: bool = False) -> NDArray[np.float64]:
     With ``zero_snr`` the schedule is rescaled so that the last timestep is pure noise (Lin et al. 2024, algorithm 1);
     its abar of 0 is replaced by 2**-24, so the last level is 4096 instead of infinite.
     """
-    start, end, count = (SDXL_SCHEDULE[key] for key in ("beta_start", "beta_end", "num_train_timesteps"))
+    start, end, count = (SCHEDULE[key] for key in ("beta_start", "beta_end", "num_train_timesteps"))
     betas = np.linspace(start**0.5, end**0.5, count) ** 2
     abar = np.cumprod(1 - betas)
     if zero_snr:

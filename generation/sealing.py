@@ -1,11 +1,11 @@
-"""Make a checkpoint of a diffusers SDXL folder that some other trainer wrote: say what it is, and seal it."""
+"""Make a checkpoint of a diffusers folder that some other trainer wrote: say what it is, and seal it."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from generation.canonical import canonical_sha256
-from generation.checkpoint import INFO_FILE, CheckpointInfo, read_json, seal_checkpoint
+from generation.checkpoint import INFO_FILE, CheckpointInfo, read_json, read_layout, seal_checkpoint
 from generation.errors import CheckpointError
 from generation.presets import PAPER_RECIPE
 from generation.recipe import Recipe
@@ -63,7 +63,7 @@ def seal_folder(folder: Path, description: Description, created_at: str) -> Chec
         "name": f"{description.run} epoch {description.epoch}",
         "preset": "",
         "parent": description.parent,
-        "architecture": "sdxl",
+        "architecture": read_layout(folder).name,
         "prediction_type": description.prediction_type,
         "pad_mask": False,
         "latent_mean": vae.get("latents_mean"),

@@ -1,6 +1,6 @@
 """A single .safetensors file as a checkpoint: what its header says, without torch and without reading a weight.
 
-Configs and tokenizers are not in such a file; they come from a *layout*, a diffusers SDXL folder of the same
+Configs and tokenizers are not in such a file; they come from a *layout*, a diffusers folder of the same
 architecture. How the UNet predicts is never guessed: it comes from marker tensors, from ModelSpec or from the caller.
 """
 
@@ -17,13 +17,14 @@ from generation.checkpoint import (
     PICKLED_SUFFIXES,
     PREDICTION_TYPES,
     CheckpointInfo,
-    check_layout,
     file_sha256,
     number_list,
     read_json,
+    read_layout,
 )
 from generation.errors import CheckpointError
-from generation.presets import PAPER_RECIPE
+from generation.families import Family
+from generation.presets import first_recipe
 from generation.recipe import Recipe
 
 MAX_HEADER = 100_000_000
@@ -59,7 +60,7 @@ def read_single(path: Path, layout: Path | None, prediction_type: str | None = N
 
     Args:
         path: a .safetensors file, no pickle and no link into another folder.
-        layout: a diffusers SDXL folder with configs and tokenizers; its recipe is taken over if it is sealed.
+        layout: a diffusers folder with configs and tokenizers; its recipe is taken over if it is sealed.
         prediction_type: ``epsilon`` or ``v_prediction``, above what the file says.
 
     Raises CheckpointError naming the file and the remedy.
@@ -67,7 +68,7 @@ def read_single(path: Path, layout: Path | None, prediction_type: str | None = N
     _check_path(path)
     if layout is None:
         raise CheckpointError(f"{path} holds no configs and tokenizers; name a folder that has them with --like")
-    check_layout(layout)
+    family = read_layout(layout)
     header = read_header(path)
     predicts, zero_snr = prediction(path, header, prediction_type)
     vae = read_json(layout / "vae" / "config.json")
@@ -81,7 +82,7 @@ def read_single(path: Path, layout: Path | None, prediction_type: str | None = N
         preset="",
         parent=None,
         sha256=file_sha256(path),
-        architecture="sdxl",
+        architecture=family.name,
         prediction_type=predicts,
         pad_mask=False,
         latent_mean=number_list(vae, "latents_mean"),
@@ -92,7 +93,7 @@ def read_single(path: Path, layout: Path | None, prediction_type: str | None = N
         config={},
         config_sha256=canonical_sha256({}),
         created_at=said.get("modelspec.date", ""),
-        recipe=_recipe(layout),
+        recipe=_recipe(layout, family),
         zero_snr=zero_snr,
     )
 
@@ -128,8 +129,8 @@ def _check_path(path: Path) -> None:
         raise CheckpointError(f"{path} is a link that leaves its folder; put the file itself there")
 
 
-def _recipe(layout: Path) -> Recipe:
+def _recipe(layout: Path, family: Family) -> Recipe:
     if not (layout / INFO_FILE).is_file():
-        return PAPER_RECIPE
+        return first_recipe(family)
     values: Any = read_json(layout / INFO_FILE).get("recipe", {})
     return Recipe.from_dict(values)

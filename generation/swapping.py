@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 
-from generation.checkpoint import COMPONENTS
 from generation.loading import Loaded, Origin, Parts, assemble, load
 from generation.store import ComponentStore
 from generation.weights import Tensors, tensor_bytes
@@ -84,9 +83,9 @@ class Swapper:
         current, changed = self._parts, tuple[str, ...]()
         built = current is None or not _same_architecture(current, loaded.parts)
         if current is None or built:
-            self._parts, changed = self._build(loaded), tuple(COMPONENTS)
+            self._parts, changed = self._build(loaded), loaded.parts.family.components
         else:
-            changed = tuple(name for name in COMPONENTS if self._held[name] != loaded.keys[name])
+            changed = tuple(name for name in loaded.parts.family.components if self._held[name] != loaded.keys[name])
             for name in changed:
                 self._held[name] = ""  # neither, until all of it is copied
                 _copy_into(getattr(current, name), self._near_weights(loaded, name))
@@ -116,7 +115,7 @@ class Swapper:
         """Modules of their own memory: what lies in the store is never written to."""
         shared = [name for name, key in loaded.keys.items() if key in self._store]
         # What was loaded is remembered with its modules, which must stay empty.
-        empty = {name: copy.deepcopy(getattr(loaded.parts, name)) for name in COMPONENTS}
+        empty = {name: copy.deepcopy(getattr(loaded.parts, name)) for name in loaded.parts.family.components}
         parts = assemble(replace(loaded, parts=replace(loaded.parts, **empty)), self._device, own=shared)
         if self._compile_backend is not None:
             parts.unet.compile(backend=self._compile_backend, dynamic=False)
@@ -137,13 +136,15 @@ def _copy_into(module: Any, weights: Mapping[str, torch.Tensor]) -> None:
 
 def _with_modules(said: Parts, modules: Parts) -> Parts:
     """What one checkpoint says of itself, with the modules that now hold its weights."""
-    live = {name: getattr(modules, name) for name in COMPONENTS}
+    live = {name: getattr(modules, name) for name in said.family.components}
     device = modules.device
     return replace(said, **live, latent_mean=said.latent_mean.to(device), latent_std=said.latent_std.to(device))
 
 
 def _same_architecture(one: Parts, other: Parts) -> bool:
-    return all(_config(getattr(one, name)) == _config(getattr(other, name)) for name in COMPONENTS)
+    return one.family == other.family and all(
+        _config(getattr(one, name)) == _config(getattr(other, name)) for name in one.family.components
+    )
 
 
 def _config(module: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from generation.errors import CheckpointError
+from generation.families import Family
 from generation.keymap import Place, is_ignored, places
 
 Tensors = dict[str, torch.Tensor]
@@ -52,12 +53,13 @@ class FolderSource:
 class SingleFile:
     """One .safetensors file with all components under the names of Stability AI's code."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, family: Family) -> None:
         self._path = path
+        self._family = family
         self._asked: set[str] = set()
 
     def read(self, component: str, wanted: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> Tensors:
-        found = places(component, wanted, config)
+        found = places(component, wanted, config, self._family)
         self._asked |= {place.name for place in found.values()}
         try:
             with safe_open(self._path, framework="pt") as file:
@@ -77,9 +79,9 @@ class SingleFile:
         refuse(self._path, "has unexpected", left)
 
 
-def as_single_file(component: str, tensors: Tensors, config: Mapping[str, Any]) -> Tensors:
+def as_single_file(component: str, tensors: Tensors, config: Mapping[str, Any], family: Family) -> Tensors:
     """The same tensors under the names and in the forms of a single file: the inverse of `SingleFile.read`."""
-    found = places(component, tensors, config)
+    found = places(component, tensors, config, family)
     by_key: dict[str, list[tuple[Place, torch.Tensor]]] = {}
     for name, tensor in tensors.items():
         by_key.setdefault(found[name].name, []).append((found[name], tensor))

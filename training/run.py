@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from generation.checkpoint import CheckpointError
+from generation.families import SDXL
 from generation.loading import Parts, load_parts
 from training.checkpoint import check_space, identity, point_latest, write_checkpoint
 from training.config import HOME, Preset
@@ -270,6 +271,8 @@ def _load_base(folder: Path, preset: Preset, device: str, display: Display) -> P
         parts = load_parts(folder, device=device)
     except CheckpointError as error:
         raise UserError(f"the base cannot be loaded: {error}") from error
+    if parts.family != SDXL:
+        raise UserError(f"the base {folder} is {parts.family.name}; only {SDXL.name} is trained")
     wanted = preset.objective
     found = (parts.info.prediction_type, parts.info.zero_snr, parts.info.pad_mask)
     names = ("prediction", "zero_snr", "pad_mask")

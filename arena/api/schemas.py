@@ -91,6 +91,7 @@ EVALUATION = object_of(
         "total": COUNT,
         "percent": {"type": "integer", "minimum": 0, "maximum": 100},
         "error": TEXT,
+        "broken": listed(object_of({"prompt": WHOLE, "seed": WHOLE, "problem": TEXT})),
         "gpu_seconds": {"type": "number", "minimum": 0},
         "device": TEXT,
         "seconds_left": maybe(NUMBER),

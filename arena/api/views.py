@@ -148,7 +148,7 @@ def _run(run_id: int) -> EvaluationRun:
 
 def _evaluation(request: HttpRequest, run: EvaluationRun) -> dict[str, Any]:
     checkpoint = run.contestant.checkpoint
-    fields = ("state", "done", "total", "percent", "error", "gpu_seconds", "device", "seconds_left")
+    fields = ("state", "done", "total", "percent", "error", "broken", "gpu_seconds", "device", "seconds_left")
     moments = ("created_at", "started_at", "finished_at")
     return {
         "id": run.pk,

@@ -17,6 +17,7 @@ class EvaluationRun(models.Model):
         QUEUED = "queued"
         RUNNING = "running"
         DONE = "done"
+        INCOMPLETE = "incomplete"
         FAILED = "failed"
         CANCELLED = "cancelled"
 
@@ -25,6 +26,9 @@ class EvaluationRun(models.Model):
     done = models.PositiveIntegerField(default=0, help_text="Samples present.")
     total = models.PositiveIntegerField(default=0, help_text="Samples asked for.")
     error = models.TextField(blank=True)
+    broken: Any = models.JSONField(
+        default=list, help_text="Images that came out broken and are not tried again unasked: prompt, seed, problem."
+    )
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

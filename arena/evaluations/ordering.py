@@ -5,8 +5,8 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from arena.evaluations.models import EvaluationRun
-from arena.evaluations.running import free_lease, jobs, unfinished
-from arena.gallery.rendering import LOADED, missing
+from arena.evaluations.running import free_lease, jobs, left, unfinished
+from arena.gallery.rendering import LOADED
 from generation.planner import Cost, Forecast, Job, forecast, next_job, plan
 
 # Until something was measured: what the demo's checkpoint takes on two CPU cores, and to load.
@@ -32,8 +32,8 @@ def waiting_work() -> list[Job]:
     """What every unfinished evaluation still has to render, as the planner's jobs."""
     asked = jobs()
     runs = unfinished().select_related("contestant__checkpoint", "contestant__lora")
-    left = {run: len(missing(run.contestant, asked)) for run in runs}
-    return [_job(run, images) for run, images in left.items() if images]
+    waiting = {run: len(left(run, asked)) for run in runs}
+    return [_job(run, images) for run, images in waiting.items() if images]
 
 
 def measured_cost(swap_seconds: float = ASSUMED_SWAP_SECONDS) -> Cost:

@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain, islice, zip_longest
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -27,6 +29,7 @@ UNFINISHED = (State.QUEUED, State.RUNNING)
 LEASE_SECONDS = 120
 CHUNK_SECONDS = 3.0
 LOOK_SECONDS = 1.0
+NAMED = 5
 
 
 class BusyError(Exception):
@@ -50,8 +53,8 @@ def _jobs_of(poll: Poll) -> list[Job]:
 def start(contestant: Contestant, *, resume: bool = False) -> tuple[EvaluationRun, bool]:
     """Queue the evaluation of a contestant; also again after a failure, or when the polls ask for more than before.
 
-    A cancelled one stays so unless `resume` is asked for: a training run that registers its epoch a second time does
-    not undo what a person decided.
+    A cancelled one stays so, and images that came out broken stay missing, unless `resume` is asked for: a training run
+    that registers its epoch a second time does not undo what a person decided, nor break the same images again.
 
     Returns:
         The row, and whether there is new work for a worker.
@@ -62,20 +65,33 @@ def start(contestant: Contestant, *, resume: bool = False) -> tuple[EvaluationRu
     with transaction.atomic():
         run = EvaluationRun.objects.select_for_update(no_key=True).get(pk=run.pk)
         asked = jobs()
-        left = len(missing(contestant, asked))
+        absent = missing(run.contestant, asked)
+        broken = [] if resume else run.broken
         stopped = run.state == State.CANCELLED and not resume
-        if stopped or run.state in UNFINISHED or (run.state == State.DONE and not left):
+        settled = run.state in (State.DONE, State.INCOMPLETE) and not _without(broken, absent)
+        if stopped or settled or run.state in UNFINISHED:
             return run, False
         _set(
             run,
             state=State.QUEUED,
             error="",
+            broken=broken,
             finished_at=None,
-            done=len(asked) - left,
+            done=len(asked) - len(absent),
             total=len(asked),
             waiting_since=timezone.now(),
         )
         return run, True
+
+
+def left(run: EvaluationRun, asked: list[Job]) -> list[Job]:
+    """What of the jobs is still to be rendered: those without a Sample that have not come out broken."""
+    return _without(run.broken, missing(run.contestant, asked))
+
+
+def _without(broken: list[dict[str, Any]], absent: list[Job]) -> list[Job]:
+    known = {(one["prompt"], one["seed"]) for one in broken}
+    return [(prompt, seed) for prompt, seed in absent if (prompt.pk, seed) not in known]
 
 
 def unfinished() -> QuerySet[EvaluationRun]:
@@ -124,24 +140,31 @@ def advance(
 
 def _advance(run: EvaluationRun, deadline: float, on_progress: Callable[[EvaluationRun], None] | None) -> bool:
     asked = jobs()
-    left = missing(run.contestant, asked)
+    absent = missing(run.contestant, asked)
+    waiting = _without(run.broken, absent)
     if not _move(run, state=State.RUNNING, started_at=run.started_at or timezone.now(), total=len(asked)):
         return False
-    batches = _batches(left, run.contestant.frozen_recipe().batch)
-    rendered = len(asked) - len(left)
+    batches = _batches(waiting, run.contestant.frozen_recipe().batch)
+    rendered, tried = len(asked) - len(absent), 0
     stopped = _stopped(run)
     for number, batch in enumerate(batches):
         if number and time.monotonic() >= deadline:
             break
+        broken = list(run.broken)
         with charged(run):
-            render_missing(run.contestant, batch, should_stop=stopped)
-        rendered += len(batch)
-        _set(run, done=rendered, heartbeat_at=timezone.now())
+            render_missing(run.contestant, batch, should_stop=stopped, on_broken=partial(_note, broken))
+        tried += len(batch)
+        rendered += len(batch) - (len(broken) - len(run.broken))
+        _set(run, done=rendered, broken=broken, heartbeat_at=timezone.now())
         if on_progress:
             on_progress(run)
     if rendered:
         enrol(run.contestant)
-    return rendered < len(asked) or not _measured(run) or not _finish(run)
+    return tried < len(waiting) or not _measured(run) or not _finish(run)
+
+
+def _note(broken: list[dict[str, Any]], prompt: Prompt, seed: int, problem: str) -> None:
+    broken.append({"prompt": prompt.pk, "seed": seed, "problem": problem})
 
 
 def _measured(run: EvaluationRun) -> bool:
@@ -177,15 +200,24 @@ def _watched(run: EvaluationRun) -> Callable[[int, int], None]:
 
 
 def _finish(run: EvaluationRun) -> bool:
-    """Mark the evaluation as done, unless the polls have begun to ask for more meanwhile."""
+    """Mark the evaluation as done, or as incomplete where images are broken, unless the polls ask for more by now."""
     with transaction.atomic():
         EvaluationRun.objects.select_for_update(no_key=True).get(pk=run.pk)
         asked = jobs()
-        left = len(missing(run.contestant, asked))
-        _set(run, done=len(asked) - left, total=len(asked))
-        if not left:
-            _move(run, state=State.DONE, finished_at=timezone.now())
-        return not left
+        absent = missing(run.contestant, asked)
+        waiting = _without(run.broken, absent)
+        _set(run, done=len(asked) - len(absent), total=len(asked))
+        if not waiting:
+            state, error = (State.INCOMPLETE, _named(run.broken)) if absent else (State.DONE, "")
+            _move(run, state=state, error=error, finished_at=timezone.now())
+        return not waiting
+
+
+def _named(broken: list[dict[str, Any]]) -> str:
+    """The broken images by seed and prompt, the first few of many."""
+    named = "; ".join(one["problem"] for one in broken[:NAMED])
+    more = f"; and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
+    return f"missing, for they came out broken ({len(broken)}): {named}{more}"
 
 
 @contextmanager

@@ -80,5 +80,5 @@ def _context(pk: int) -> dict[str, Any]:
         "cards": cards(score) if score else [],
         "told": describe(run),
         "unfinished": run.state in running.UNFINISHED,
-        "resumable": run.state in (running.State.CANCELLED, running.State.FAILED),
+        "resumable": run.state in (running.State.CANCELLED, running.State.FAILED, running.State.INCOMPLETE),
     }

@@ -45,7 +45,10 @@ class Run(models.Model):
 
 
 class Checkpoint(models.Model):
-    """Weights at one step of a run: a complete folder on disk, known by the hash of its content."""
+    """Weights at one step of a run: a complete folder on disk, known by the hash of its content.
+
+    An imported one stands for a closed system: images without weights, no folder, known by the hash of its name.
+    """
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="checkpoints")
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
@@ -56,6 +59,7 @@ class Checkpoint(models.Model):
     folder = models.CharField(max_length=1000)
     licence = models.CharField(max_length=100, blank=True)
     attribution = models.TextField(blank=True)
+    imported = models.BooleanField(default=False, help_text="Only its images are here: they cannot be rendered again.")
     manifest = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -200,6 +204,9 @@ class Sample(models.Model):
     blind = models.FileField(upload_to=blind_name, max_length=300)
     pixel_sha256 = models.CharField(max_length=64)
     manifest: Any = models.JSONField(default=dict)
+    conditions = models.BigIntegerField(
+        null=True, help_text="generation.matchup.conditions_hash of the manifest; samples meet only where it is equal."
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -12,8 +12,11 @@ from django.utils.module_loading import import_string
 
 from arena.gallery.models import Contestant, Prompt, Sample
 from generation.checkpoint import CheckpointError, file_sha256, read_checkpoint
+from generation.errors import RenderError
 from generation.imageio import archive_png, blind_png, pixel_sha256
 from generation.lora_file import LoraRef
+from generation.matchup import conditions_hash
+from generation.recipe import Broken
 
 Job = tuple[Prompt, int]
 
@@ -24,6 +27,7 @@ def render_missing(
     *,
     should_stop: Callable[[], bool] | None = None,
     on_sample: Callable[[Sample], None] | None = None,
+    on_broken: Callable[[Prompt, int, str], None] | None = None,
 ) -> int:
     """Render those (prompt, seed) pairs of a contestant that have no Sample yet.
 
@@ -34,6 +38,7 @@ def render_missing(
         jobs: prompts and seeds, in the order in which they are wanted.
         should_stop: asked between steps; when it answers true, generation.errors.Cancelled is raised.
         on_sample: told of every new Sample once it is committed.
+        on_broken: told of a prompt, a seed and why no usable image came of them; the others are rendered all the same.
 
     Returns:
         How many samples were added.
@@ -41,16 +46,20 @@ def render_missing(
     Raises:
         CheckpointError: the checkpoint's folder or the LoRA's file is gone or no longer holds what was registered.
         ValueError: a prompt that the renderer does not take.
+        RenderError: an image is broken, and there is no `on_broken` to tell.
     """
     wanted = missing(contestant, jobs)
     if not wanted:
         return 0
     requests = [prompt.request(seed) for prompt, seed in wanted]
-    images = LOADED.of(contestant).render(contestant.frozen_recipe(), requests, should_stop=should_stop)
+    outcomes = LOADED.of(contestant).attempt(contestant.frozen_recipe(), requests, should_stop=should_stop)
     added = 0
-    for (prompt, seed), rendered in zip(wanted, images, strict=True):
-        sample = _keep(contestant, prompt, seed, rendered)
-        if sample is not None:
+    for (prompt, seed), outcome in zip(wanted, outcomes, strict=True):
+        if isinstance(outcome, Broken):
+            if on_broken is None:
+                raise RenderError(outcome.problem)
+            on_broken(prompt, seed, outcome.problem)
+        elif sample := _keep(contestant, prompt, seed, outcome):
             added += 1
             if on_sample:
                 on_sample(sample)
@@ -130,6 +139,7 @@ def _keep(contestant: Contestant, prompt: Prompt, seed: int, rendered: Any) -> S
         if Sample.objects.filter(contestant=contestant, prompt=prompt, seed=seed).exists():
             return None
         sample = Sample(contestant=contestant, prompt=prompt, seed=seed, manifest=rendered.manifest)
+        sample.conditions = conditions_hash(rendered.manifest)
         sample.pixel_sha256 = pixel_sha256(rendered.image)
         _write(sample.archive, archive_png(rendered.image, rendered.manifest))
         _write(sample.blind, blind_png(rendered.image, scale=settings.ARENA_BLIND_SCALE))

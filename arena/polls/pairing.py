@@ -1,6 +1,7 @@
 """Who meets whom: balanced random by exposure. docs/pairing.md gives the reasons.
 
-A *cell* is one prompt with one seed. The rule, for one voter:
+A *cell* is one prompt with one seed, rendered under equal conditions: only the checkpoints differ. The rule, for one
+voter:
 
 1. the lead is the enrolled contestant seen least often in this poll, ties broken at random;
 2. the cell is one in which the lead has a sample, enough others have one too, and this voter has not yet seen every
@@ -11,23 +12,29 @@ A *cell* is one prompt with one seed. The rule, for one voter:
 
 import random
 from collections import Counter
-from collections.abc import Collection, Set
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from arena.gallery.models import Sample
 from arena.gallery.withholding import flagged_cells
 from arena.polls.models import Enrolment, Poll
+from generation.matchup import check_equal_conditions
 
-RULE = "balanced-random/1"
+RULE = "balanced-random/2"
 # SQLite takes 32,766 numbers in one query.
 AT_ONCE = 30_000
 
-Cell = tuple[int, int]
-"""Primary key of the prompt, and the seed."""
+Cell = tuple[int, int, int | None]
+"""Primary key of the prompt, the seed, and the conditions (`Sample.conditions`), None where nobody's are known.
+
+Samples whose conditions are not known (imported ones) belong to every cell of their prompt and seed.
+"""
+
+Places = dict[tuple[int, int], list[Cell]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +57,10 @@ def choose(poll: Poll, *, rng: random.Random, seen: Collection[Set[int]] = ()) -
     """The next matchup for a voter who has seen these sets of sample ids; None when nothing new is left."""
     order = exposure_order(poll, rng)
     sizes = cell_sizes(poll, order)
-    history = read_history(seen, set(order), poll.seat_count) if sizes else None
+    at = by_place(sizes)
+    history = read_history(seen, set(order), poll.seat_count, at) if sizes else None
     for lead in order if history else ():
-        cells = open_cells(poll, lead, sizes, history)
+        cells = open_cells(poll, lead, sizes, at, history)
         if cells:
             least = min(history.groups[cell] for cell in cells)
             cell = rng.choice([cell for cell in cells if history.groups[cell] == least])
@@ -72,18 +80,24 @@ def exposure_order(poll: Poll, rng: random.Random) -> list[int]:
 
 def cell_sizes(poll: Poll, contestants: Collection[int]) -> dict[Cell, int]:
     """How many of these contestants have a sample, for every cell shown where they fill the poll's seats."""
-    samples = Sample.objects.filter(contestant__in=contestants, prompt__prompt_set=poll.prompt_set_id)
-    counted = (
-        samples.order_by().values("prompt_id", "seed").annotate(size=Count("id")).filter(size__gte=poll.seat_count)
-    )
-    sizes = {(prompt, seed): size for prompt, seed, size in counted.values_list("prompt_id", "seed", "size")}
-    for cell in hidden_cells(poll):
-        sizes.pop(cell, None)
-    return sizes
+    samples = Sample.objects.filter(contestant__in=contestants, prompt__prompt_set=poll.prompt_set_id).order_by()
+    counted = samples.values("prompt_id", "seed", "conditions").annotate(size=Count("id"))
+    sizes: dict[Cell, int] = {}
+    unknown: dict[tuple[int, int], int] = {}
+    for prompt, seed, conditions, size in counted.values_list("prompt_id", "seed", "conditions", "size"):
+        if conditions is None:
+            unknown[prompt, seed] = size
+        else:
+            sizes[prompt, seed, conditions] = size
+    known = {cell[:2] for cell in sizes}
+    sizes = {cell: size + unknown.get(cell[:2], 0) for cell, size in sizes.items()}
+    sizes |= {(*place, None): size for place, size in unknown.items() if place not in known}
+    hidden = hidden_cells(poll)
+    return {cell: size for cell, size in sizes.items() if size >= poll.seat_count and cell[:2] not in hidden}
 
 
-def hidden_cells(poll: Poll) -> set[Cell]:
-    """Cells with a flagged image: they come in no new matchup, whoever is shown in them (docs/moderation.md)."""
+def hidden_cells(poll: Poll) -> set[tuple[int, int]]:
+    """Prompts and seeds with a flagged image: they come in no new matchup, whoever is shown (docs/moderation.md)."""
     return flagged_cells(Sample.objects.filter(prompt__prompt_set=poll.prompt_set_id))
 
 
@@ -102,29 +116,48 @@ def can_be_shown(poll: Poll) -> bool:
     return poll.is_open and bool(cell_sizes(poll, exposure_order(poll, random.Random(0))))
 
 
-def read_history(seen: Collection[Set[int]], present: Set[int], seats: int) -> History:
+def by_place(cells: Collection[Cell]) -> Places:
+    """The cells of each prompt and seed, in a fixed order."""
+    at: Places = {}
+    for cell in cells:
+        at.setdefault(cell[:2], []).append(cell)
+    for alike in at.values():
+        alike.sort()
+    return at
+
+
+def read_history(seen: Collection[Set[int]], present: Set[int], seats: int, at: Places) -> History:
     """Count the seen groups that could be shown again now: all seats filled, nobody withdrawn since."""
     ids = sorted({sample for group in seen for sample in group})
     samples: dict[int, tuple[Cell, int]] = {}
     for start in range(0, len(ids), AT_ONCE):
         rows = Sample.objects.filter(pk__in=ids[start : start + AT_ONCE]).order_by()
-        for pk, prompt, seed, contestant in rows.values_list("pk", "prompt_id", "seed", "contestant_id"):
-            samples[pk] = ((prompt, seed), contestant)
+        for pk, *cell, contestant in rows.values_list("pk", "prompt_id", "seed", "conditions", "contestant_id"):
+            samples[pk] = (tuple(cell), contestant)
     history = History(Counter(), Counter())
     for group in {frozenset(group) for group in seen}:
         members = [samples[sample] for sample in group if sample in samples]
         contestants = {contestant for _, contestant in members}
         if len(members) == seats and contestants <= present:
-            cell = members[0][0]
-            history.groups[cell] += 1
-            history.with_contestant.update((cell, contestant) for contestant in contestants)
+            for cell in _cells_of(members, at):
+                history.groups[cell] += 1
+                history.with_contestant.update((cell, contestant) for contestant in contestants)
     return history
 
 
-def open_cells(poll: Poll, lead: int, sizes: dict[Cell, int], history: History) -> list[Cell]:
+def _cells_of(members: list[tuple[Cell, int]], at: Places) -> list[Cell]:
+    """The cells that a group belongs to: that of its known conditions, every one where none are known."""
+    for cell, _ in members:
+        if cell[2] is not None:
+            return [cell]
+    return at.get(members[0][0][:2], [])
+
+
+def open_cells(poll: Poll, lead: int, sizes: dict[Cell, int], at: Places, history: History) -> list[Cell]:
     """Cells, in a fixed order, where the lead can still be shown in a group that this voter has not seen."""
     samples = Sample.objects.filter(contestant=lead, prompt__prompt_set=poll.prompt_set_id)
-    cells = samples.order_by("prompt_id", "seed").values_list("prompt_id", "seed")
+    rows = samples.order_by("prompt_id", "seed").values_list("prompt_id", "seed", "conditions")
+    cells = [cell for row in rows for cell in (at.get(row[:2], []) if row[2] is None else [row])]
     return [
         cell
         for cell in cells
@@ -137,8 +170,9 @@ def first_unseen_group(poll: Poll, lead: int, cell: Cell, order: list[int], seen
 
     Raises LookupError when there is none, which `open_cells` excludes.
     """
-    prompt, seed = cell
-    shown = Sample.objects.filter(prompt=prompt, seed=seed, contestant__in=order)
+    prompt, seed, conditions = cell
+    alike = Q(conditions=conditions) | Q(conditions=None)
+    shown = Sample.objects.filter(alike, prompt=prompt, seed=seed, contestant__in=order)
     # The manifests are long, and the prompt is asked for next.
     lean = shown.defer("manifest").select_related("prompt__character")
     by_contestant = {sample.contestant_id: sample for sample in lean}
@@ -149,3 +183,13 @@ def first_unseen_group(poll: Poll, lead: int, cell: Cell, order: list[int], seen
         if frozenset(sample.pk for sample in group) not in known:
             return group
     raise LookupError(f"every group of prompt {prompt}, seed {seed} with contestant {lead} was already shown")
+
+
+def check_conditions(samples: Sequence[Sample]) -> None:
+    """Raise generation.errors.RenderError naming the first field in which samples differ besides their checkpoints.
+
+    Conditions that are not known (imported samples) are not held against anybody.
+    """
+    known = [sample for sample in samples if sample.conditions is not None]
+    if len({sample.conditions for sample in known}) > 1:
+        check_equal_conditions([sample.manifest for sample in known])

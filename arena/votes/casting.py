@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from arena.gallery.models import Contestant, Sample
 from arena.polls.models import Enrolment, Matchup, Poll, Seat
-from arena.polls.pairing import choose
+from arena.polls.pairing import check_conditions, choose
 from arena.votes.models import Ticket, Vote, VoteLog, Voter, oldest_open_ticket
 from arena.votes.refusals import ExpiredTicket, ForeignTicket, RevokedVoter, UnknownTicket, WrongAnswer
 from arena.votes.screening import on_cast
@@ -87,7 +87,11 @@ def seen_groups(poll: Poll, voter: Voter) -> set[frozenset[int]]:
 
 
 def show(poll: Poll, voter: Voter, samples: Sequence[Sample], rule: str, shown_at: datetime | None = None) -> Ticket:
-    """Seat the samples in the given order in a new matchup and hand its ticket to the voter, all or nothing."""
+    """Seat the samples in the given order in a new matchup and hand its ticket to the voter, all or nothing.
+
+    Raises generation.errors.RenderError for samples that were not rendered under equal conditions.
+    """
+    check_conditions(samples)
     with transaction.atomic(savepoint=False):
         first = samples[0]
         matchup = Matchup.objects.create(poll=poll, prompt=first.prompt, seed=first.seed, rule=rule)

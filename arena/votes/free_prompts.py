@@ -13,18 +13,21 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
-from arena.gallery.models import Prompt, Sample
-from arena.gallery.rendering import render_missing
+from arena.gallery.models import Contestant, Prompt, Sample
+from arena.gallery.rendering import LOADED, render_missing
 from arena.polls.models import Poll
 from arena.polls.pairing import exposure_order
 from arena.votes.casting import check_welcome, show
 from arena.votes.hygiene import clean
 from arena.votes.models import FreePrompt, Voter
 from arena.votes.refusals import NoPromptsHere, StillRendering, TooMany
-from generation.errors import Cancelled
+from generation.errors import Cancelled, RenderError
+from generation.recipe import Recipe
 
-RULE = "free-prompt/1"
+RULE = "free-prompt/2"
 KINDS = (Poll.Kind.DUEL, Poll.Kind.FFA)
+# Of what a contestant renders under, all that can differ between two on one worker besides the recipe.
+CONDITIONS = ("checkpoint__manifest__pad_mask", "checkpoint__manifest__zero_snr")
 UNFINISHED = (FreePrompt.State.QUEUED, FreePrompt.State.RENDERING)
 OUT_OF_TIME = gettext_noop("The images were not ready within the time budget.")
 RENDERER_FAILED = gettext_noop("The images could not be rendered; the reason is in the server's log.")
@@ -64,14 +67,31 @@ def take(poll: Poll, voter: Voter, text: str, rng: random.Random) -> FreePrompt:
             prompt_set=poll.prompt_set, text=text, defaults={"origin": Prompt.Origin.VOLUNTEER}
         )
         free = FreePrompt.objects.create(voter=voter, poll=poll, prompt=prompt, seed=rng.getrandbits(SEED_BITS))
-        free.contestants.set(exposure_order(poll, rng)[: poll.seat_count])
+        free.contestants.set(alike(poll, rng))
     return free
 
 
 def accepts(poll: Poll) -> bool:
-    """Whether the poll takes prompts: a free one, open, with enough contestants taking part."""
-    taking_part = poll.enrolments.filter(withdrawn_at=None).count()
-    return poll.is_open and poll.kind in KINDS and taking_part >= poll.seat_count
+    """Whether the poll takes prompts: a free one, open, with enough contestants that render alike taking part."""
+    return poll.is_open and poll.kind in KINDS and bool(alike(poll, random.Random(0)))
+
+
+def alike(poll: Poll, rng: random.Random) -> list[int]:
+    """Ids of contestants for all seats, the least shown of those that render under equal conditions; or none.
+
+    Imported ones cannot render. The first group that fills the seats in the order of exposure is taken.
+    """
+    order = exposure_order(poll, rng)
+    rendering = Contestant.objects.filter(pk__in=order, checkpoint__imported=False).order_by()
+    rows = rendering.values_list("pk", "recipe", *CONDITIONS)
+    conditions = {pk: (Recipe.from_dict(recipe), *rest) for pk, recipe, *rest in rows}
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for contestant in filter(conditions.__contains__, order):
+        group = groups.setdefault(conditions[contestant], [])
+        group.append(contestant)
+        if len(group) == poll.seat_count:
+            return group
+    return []
 
 
 def check_daily_limit(voter: Voter, link: str) -> None:
@@ -126,15 +146,51 @@ def render(token: str, rng: random.Random) -> None:
     if free is None or not move(free, FreePrompt.State.RENDERING):
         return
     try:
-        for number, contestant in enumerate(free.contestants.select_related("checkpoint", "lora"), 1):
-            render_missing(contestant, [(free.prompt, free.seed)], should_stop=lambda: not wanted(free))
-            FreePrompt.objects.filter(pk=free.pk).update(rendered=number, updated_at=timezone.now())
+        while contestant := next_contestant(free):
+            render_together(contestant, free, rng)
         prepare_ticket(free, rng)
     except Cancelled:
         expire()
     except Exception:
         logger.exception("typed prompt %s could not be rendered", free.pk)
         move(free, FreePrompt.State.FAILED, RENDERER_FAILED)
+
+
+def next_contestant(free: FreePrompt) -> Contestant | None:
+    """Of those that have not rendered the prompt yet the one whose checkpoint is loaded, else any; None when all have.
+
+    The planner's rule (docs/render-queue.md) for images that were all asked for at one time.
+    """
+    rendered = Sample.objects.filter(prompt=free.prompt_id, seed=free.seed).values("contestant")
+    waiting = free.contestants.exclude(pk__in=rendered).select_related("checkpoint", "lora").order_by("pk")
+    return min(waiting, key=lambda one: one.weights != LOADED.weights, default=None)
+
+
+def render_together(contestant: Contestant, free: FreePrompt, rng: random.Random) -> None:
+    """Render the prompt, and with it what others typed and wait for of this contestant, as far as one batch goes.
+
+    A batch costs the same however full it is, so they cost nothing, and each spares a change of checkpoint later. What
+    is complete thereby gets its ticket at once. Should one of them be refused, this one is rendered alone.
+    """
+    queued = FreePrompt.objects.filter(state=FreePrompt.State.QUEUED, contestants=contestant).exclude(pk=free.pk)
+    others = queued.select_related("prompt", "poll", "voter")[: contestant.frozen_recipe().batch - 1]
+    together = [free, *others]
+    try:
+        _render(contestant, together)
+    except RenderError:
+        together = [free]
+        _render(contestant, together)
+    for one in together:
+        rendered = Sample.objects.filter(prompt=one.prompt_id, seed=one.seed, contestant__in=one.contestants.all())
+        FreePrompt.objects.filter(pk=one.pk).update(rendered=rendered.count(), updated_at=timezone.now())
+    for one in together[1:]:
+        if next_contestant(one) is None and move(one, FreePrompt.State.RENDERING):
+            prepare_ticket(one, rng)
+
+
+def _render(contestant: Contestant, together: list[FreePrompt]) -> None:
+    jobs = [(one.prompt, one.seed) for one in together]
+    render_missing(contestant, jobs, should_stop=lambda: not any(wanted(one) for one in together))
 
 
 def wanted(free: FreePrompt) -> bool:

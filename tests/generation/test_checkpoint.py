@@ -106,7 +106,7 @@ def test_a_link_out_of_the_folder_is_refused(scratch, tmp_path):
         ({"schema": 2}, "schema is 2"),
         ({"epoch": "2"}, "'epoch' must be int"),
         ({"pad_mask": 0}, "'pad_mask' must be bool"),
-        ({"architecture": "flux"}, "only 'sdxl'"),
+        ({"architecture": "flux"}, "'flux' cannot be rendered; known are sdxl, sd15"),
         ({"prediction_type": "x0"}, "prediction_type is 'x0'"),
         ({"prediction_type": "v_prediction"}, "scheduler_config.json: prediction_type is 'epsilon'"),
         ({"recipe": {"steps": 0}}, "steps"),

@@ -69,7 +69,7 @@ def stored(tiny):
 
 
 def single(stored, component):
-    return as_single_file(component, stored.tensors[component], stored.configs[component])
+    return as_single_file(component, stored.tensors[component], stored.configs[component], stored.info.family)
 
 
 def equal(one, other):

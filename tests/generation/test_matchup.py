@@ -7,7 +7,7 @@ from PIL import Image
 from generation.cli import main
 from generation.errors import RenderError
 from generation.imageio import pixel_sha256, read_archive
-from generation.matchup import check_equal_conditions, render_matchup
+from generation.matchup import check_equal_conditions, conditions_hash, render_matchup
 from generation.modes import Mode
 from generation.recipe import ImageRequest, Recipe
 from generation.renderer import Renderer
@@ -61,7 +61,8 @@ def changed(manifest, path, value):
         ("seed", 6), ("prompt", "1girl"), ("sent_prompt", "1girl, sensitive"), ("recipe.cfg", 3.0),
         ("recipe.content_rating", "sensitive"), ("noise_sha256", "0" * 64), ("tokens.ids", [[1], None]),
         ("dtype", "bfloat16"), ("batch_shape", [1, 4, 16, 16]), ("mode", "inpainting"), ("padding", "full77"),
-        ("environment.threads", 2), ("environment.device", "cuda"), ("environment.packages.torch", "2.0"),
+        ("environment.threads", 2), ("environment.device", "cuda"),
+        ("environment.processor", "another"), ("environment.packages.torch", "2.0"),
     ],
 )  # fmt: skip
 def test_any_other_difference_is_refused_and_named(folders, path, value):
@@ -69,6 +70,20 @@ def test_any_other_difference_is_refused_and_named(folders, path, value):
     check_equal_conditions([manifest, manifest])
     with pytest.raises(RenderError, match=f"sides 1 and 3 differ in {path}"):
         check_equal_conditions([manifest, manifest, changed(manifest, path, value)])
+    assert conditions_hash(changed(manifest, path, value)) != conditions_hash(manifest)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("checkpoint.sha256", "0" * 64), ("checkpoint.zero_snr", True), ("components.vae", "0" * 64),
+        ("loras", [{"sha256": "0" * 64, "scale": 1.0}]), ("pixel_sha256", "0" * 64), ("absent", None),
+    ],
+)  # fmt: skip
+def test_what_belongs_to_the_weights_may_differ(folders, path, value):
+    manifest = next(Renderer(folders / "0", threads=1).render(RECIPE, [REQUEST])).manifest
+    check_equal_conditions([manifest, changed(manifest, path, value)])
+    assert 0 <= conditions_hash(changed(manifest, path, value)) == conditions_hash(manifest) < 2**63
 
 
 def test_padding_as_trained_is_no_equal_condition(folders):

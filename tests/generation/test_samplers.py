@@ -8,7 +8,7 @@ from diffusers.schedulers import scheduling_euler_ancestral_discrete as referenc
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 
-from generation.checkpoint import SDXL_SCHEDULE
+from generation.checkpoint import SCHEDULE
 from generation.noise import gaussian
 from generation.samplers import (
     SAMPLERS,
@@ -24,7 +24,7 @@ SHAPE = (2, 4, 8, 8)
 
 
 def their_schedule(kind, steps, spacing):
-    scheduler = kind(**SDXL_SCHEDULE, timestep_spacing=spacing, steps_offset=1)
+    scheduler = kind(**SCHEDULE, timestep_spacing=spacing, steps_offset=1)
     scheduler.set_timesteps(steps)
     return scheduler
 
@@ -85,7 +85,7 @@ def test_an_unknown_spacing_is_refused():
 
 @pytest.mark.parametrize("steps", [2, 12, 28, 150])
 def test_the_karras_schedule_is_that_of_diffusers(steps):
-    scheduler = EulerDiscreteScheduler(**SDXL_SCHEDULE, use_karras_sigmas=True)
+    scheduler = EulerDiscreteScheduler(**SCHEDULE, use_karras_sigmas=True)
     scheduler.set_timesteps(steps)
     schedule = make_schedule(steps, "karras")
     assert list(schedule.sigmas) == pytest.approx(scheduler.sigmas.tolist(), rel=1e-4)
@@ -101,7 +101,7 @@ def test_the_middle_of_three_karras_levels_by_hand():
 @pytest.mark.parametrize("spacing", ["trailing", "leading"])
 def test_zero_terminal_snr_is_that_of_diffusers(spacing):
     scheduler = EulerDiscreteScheduler(
-        **SDXL_SCHEDULE, rescale_betas_zero_snr=True, timestep_spacing=spacing, steps_offset=1
+        **SCHEDULE, rescale_betas_zero_snr=True, timestep_spacing=spacing, steps_offset=1
     )
     scheduler.set_timesteps(12)
     schedule = make_schedule(12, spacing, zero_snr=True)
@@ -156,7 +156,7 @@ def test_euler_equals_diffusers():
 @pytest.mark.parametrize("steps", [1, 2, 12, 28])
 def test_dpmpp_2m_equals_diffusers(steps):
     """Diffusers works on ``x / sqrt(sigma^2 + 1)``; both end at sigma 0, where the two states are one."""
-    scheduler = DPMSolverMultistepScheduler(**SDXL_SCHEDULE, use_karras_sigmas=True, final_sigmas_type="zero")
+    scheduler = DPMSolverMultistepScheduler(**SCHEDULE, use_karras_sigmas=True, final_sigmas_type="zero")
     scheduler.set_timesteps(steps)
     x = torch.from_numpy(gaussian(1, "initial", 0, SHAPE))
     schedule = make_schedule(steps, "karras")

@@ -23,7 +23,7 @@ class FlatColours:
         """Go on with another checkpoint."""
         self._folder = folder
 
-    def render(
+    def attempt(
         self, recipe: Any, requests: Sequence[Any], *, should_stop: Callable[[], bool] | None = None
     ) -> Iterator[Any]:
         """One image a request."""

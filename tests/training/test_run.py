@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from generation.checkpoint import content_sha256, read_checkpoint
+from generation.families import SD15
+from generation.tiny import write_tiny_checkpoint
 from tests.training.conftest import SMALL_PRESET
 from training.config import Preset
 from training.errors import UserError
@@ -169,6 +171,12 @@ def test_a_damaged_base_is_refused(small_data: Path, small_base: Path, tmp_path:
     (broken / "unet" / "config.json").unlink()
     with pytest.raises(UserError, match=r"the base cannot be loaded: .*lacks unet/config.json"):
         start(small_preset, small_data, broken, tmp_path / "run")
+
+
+def test_a_base_of_another_family_is_refused(small_data: Path, tmp_path: Path, small_preset: Preset) -> None:
+    write_tiny_checkpoint(tmp_path / "base", seed=1, family=SD15)
+    with pytest.raises(UserError, match="is sd15; only sdxl is trained"):
+        start(small_preset, small_data, tmp_path / "base", tmp_path / "run")
 
 
 def test_a_damaged_state_is_named(

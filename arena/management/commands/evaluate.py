@@ -64,10 +64,13 @@ class Command(BaseCommand):
             while self._advance(run, lambda now: progress.update(task, completed=now.done, total=now.total)):
                 pass
         run.refresh_from_db()
-        if run.state != EvaluationRun.State.DONE:
+        if run.state not in (EvaluationRun.State.DONE, EvaluationRun.State.INCOMPLETE):
             raise CommandError(f"the evaluation of {run.contestant} is {run.state}: {run.error or 'stopped elsewhere'}")
         self.stdout.write(f"{run.contestant}: {run.done} of {run.total} samples, {spell_cost(run)}")
-        self._measure(run.contestant)
+        problems = [run.error] if run.state == EvaluationRun.State.INCOMPLETE else []
+        problems += self._measure(run.contestant)
+        if problems:
+            raise CommandError("; ".join(problems) + "; the same command tries again")
 
     def _probe(self, contestant: Contestant, name: str, prompt_set: str) -> None:
         with Progress(*COLUMNS, console=Console(stderr=True), transient=True) as progress:
@@ -80,8 +83,11 @@ class Command(BaseCommand):
                 raise CommandError(f"{contestant} cannot be probed: {error}") from error
         self.stdout.write("\n".join(probing.spell_probe(score)))
 
-    def _measure(self, contestant: Contestant) -> None:
-        """Measure what was not measured with this run: the encoder or the references may be others than then."""
+    def _measure(self, contestant: Contestant) -> list[str]:
+        """Measure what was not measured with this run: the encoder or the references may be others than then.
+
+        Returns what is wrong with the score, if anything.
+        """
         with Progress(*COLUMNS, console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task(f"measuring {contestant}", total=None)
             try:
@@ -91,7 +97,8 @@ class Command(BaseCommand):
         if score:
             self.stdout.write("\n".join(spell_score(score)))
         if score and not score.complete:
-            raise CommandError(f"the score of {contestant} is incomplete: {score.missing} images could not be measured")
+            return [f"the score of {contestant} is incomplete: {score.missing} images could not be measured"]
+        return []
 
     def _advance(self, run: EvaluationRun, on_progress: Any) -> bool:
         """One chunk; while a worker holds the evaluation, only wait for it."""

@@ -205,7 +205,7 @@ def test_unknown_evaluations_and_checkpoints_name_the_known(
         f"Candidates: {Checkpoint.objects.get().name} (": post(
             authorised, "/api/evaluations", {"checkpoint": "the best"}
         ),
-        "known: queued, running, done, failed, cancelled": authorised.get("/api/evaluations?state=asleep"),
+        "known: queued, running, done, incomplete, failed, cancelled": authorised.get("/api/evaluations?state=asleep"),
     }
     for detail, answer in refusals.items():
         assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")

@@ -46,7 +46,7 @@ def test_cancelling_between_two_steps_stops_the_renderer(run: EvaluationRun, mon
     monkeypatch.setattr(running, "LOOK_SECONDS", 0.0)
     render = running.render_missing
 
-    def cancelled_while_rendering(contestant: Any, batch: Any, *, should_stop: Any) -> int:
+    def cancelled_while_rendering(contestant: Any, batch: Any, *, should_stop: Any, **options: Any) -> int:
         """The second batch is cancelled from elsewhere before its second step."""
         steps = 0
 
@@ -57,7 +57,7 @@ def test_cancelling_between_two_steps_stops_the_renderer(run: EvaluationRun, mon
                 running.cancel(EvaluationRun.objects.get())
             return should_stop()
 
-        return render(contestant, batch, should_stop=look)
+        return render(contestant, batch, should_stop=look, **options)
 
     monkeypatch.setattr(running, "render_missing", cancelled_while_rendering)
     assert not running.advance(run.pk, seconds=60)

@@ -21,9 +21,11 @@ from arena.gallery.models import Character, Contestant, Prompt, Sample
 from arena.gallery.registering import register
 from arena.polls.models import Poll
 from arena.votes.models import ImageFlag, Voter
+from generation.tiny import write_tiny_checkpoint
 from rating.ccip import ContractError
 from rating.ccip.report import CheckpointScore as Measured
 from rating.errors import RatingError
+from tests.broken import break_word
 from training.ccip.pictures import render_cast
 from training.dataset.characters import CHARACTERS
 
@@ -177,6 +179,23 @@ def test_an_unreadable_image_makes_the_score_incomplete_until_it_is_back(
     call_command("evaluate", contestant.checkpoint.name)
     assert CheckpointScore.objects.get().complete, "the same row, now whole"
     assert "likeness to 3 characters" in capsys.readouterr().out
+
+
+def test_images_that_came_out_broken_make_the_score_incomplete(
+    media: Path, drawn_dataset: Path, tmp_path: Path
+) -> None:
+    """Every second template asks for a blue background: 6 of 12 images are NaN."""
+    seed(drawn_dataset)
+    Poll.objects.exclude(kind="fixed").update(is_open=False)
+    write_tiny_checkpoint(tmp_path / "breaking", seed=1, epoch=1)
+    break_word(tmp_path / "breaking", "blue")
+    score = evaluate(register(tmp_path / "breaking")[0])
+    run = EvaluationRun.objects.get()
+    assert (run.state, run.done, run.total, len(run.broken)) == ("incomplete", 6, 12, 6)
+    assert (score.images, score.missing, score.complete) == (6, 6, False)
+    assert {row.missing for row in score.characters.all()} == {2}
+    with pytest.raises(CommandError, match=r"broken \(6\): seed .*; the score of .* is incomplete: 6 images"):
+        call_command("evaluate", str(tmp_path / "breaking"))
 
 
 def test_a_lost_reference_is_named(contestant: Contestant) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from arena.votes.models import Voter
 from tests.arena.tiny import media
 
 __all__ = ["media"]
@@ -10,3 +11,9 @@ __all__ = ["media"]
 @pytest.fixture(autouse=True)
 def _own_media_folder(media) -> None:
     """No test writes images anywhere else."""
+
+
+@pytest.fixture
+def voter(db) -> Voter:
+    """Somebody who votes."""
+    return Voter.objects.create()

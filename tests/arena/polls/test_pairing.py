@@ -44,7 +44,7 @@ def test_seats_share_prompt_and_seed_and_hold_different_contestants(kind: str, s
     assert len(choice.samples) == seats
     assert len({(sample.prompt_id, sample.seed) for sample in choice.samples}) == 1
     assert len({sample.contestant_id for sample in choice.samples}) == seats
-    assert choice.rule == RULE == "balanced-random/1"
+    assert choice.rule == RULE == "balanced-random/2"
 
 
 @pytest.mark.parametrize(("kind", "contestants", "prompts"), [("duel", 4, 3), ("ffa", 5, 2)])

@@ -9,6 +9,7 @@ from PIL import Image
 from arena.gallery.models import Checkpoint, Contestant, Prompt, PromptSet, Run, Sample
 from arena.polls.models import Enrolment, Poll
 from generation.imageio import archive_png, blind_png, pixel_sha256
+from generation.matchup import conditions_hash
 from generation.recipe import Recipe
 
 RECIPE = Recipe()
@@ -45,8 +46,9 @@ def make_sample(contestant: Contestant, prompt: Prompt, seed: int) -> Sample:
     checkpoint = {"name": contestant.checkpoint.name, "sha256": contestant.checkpoint.sha256}
     manifest = {"checkpoint": checkpoint, "recipe": contestant.recipe, "prompt": prompt.text, "seed": seed}
     sample = Sample(
-        contestant=contestant, prompt=prompt, seed=seed, pixel_sha256=pixel_sha256(image), manifest=manifest
-    )
+        contestant=contestant, prompt=prompt, seed=seed, pixel_sha256=pixel_sha256(image), manifest=manifest,
+        conditions=conditions_hash(manifest),
+    )  # fmt: skip
     sample.archive.save("sample.png", ContentFile(archive_png(image, manifest)), save=False)
     sample.blind.save("sample.png", ContentFile(blind_png(image)), save=False)
     sample.save()

@@ -10,13 +10,13 @@ from generation.renderer import Renderer
 class CancelledMeanwhile(Renderer):
     """The volunteer cancels just before the first step."""
 
-    def render(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+    def attempt(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         FreePrompt.objects.update(state=FreePrompt.State.CANCELLED)
-        return super().render(*args, **kwargs)
+        return super().attempt(*args, **kwargs)
 
 
 class Killed(Renderer):
     """The process is told to stop while it renders, as by a signal."""
 
-    def render(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+    def attempt(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         raise SystemExit(1)

@@ -48,7 +48,11 @@ def make_gallery() -> tuple[list[int], list[int], np.ndarray]:
     contestants = Contestant.objects.bulk_create(contestants)
     Enrolment.objects.bulk_create(Enrolment(poll=poll, contestant=one) for poll in polls for one in contestants)
     prompts = list(Prompt.objects.order_by("pk").values_list("pk", flat=True))
-    samples = [Sample(contestant=one, prompt_id=prompt, seed=11) for one in contestants for prompt in prompts]
+    samples = [
+        Sample(contestant=one, prompt_id=prompt, seed=11, conditions=prompt)
+        for one in contestants
+        for prompt in prompts
+    ]
     made = Sample.objects.bulk_create(samples, batch_size=5000)
     keys = np.array([sample.pk for sample in made]).reshape(len(contestants), len(prompts))
     return [poll.pk for poll in polls], prompts, keys
@@ -91,7 +95,7 @@ def main() -> None:
     rows = range(count)
     copy(
         "polls_matchup", "id, poll_id, prompt_id, seed, rule, created_at",
-        ((at + 1, polls[kind[at]], prompts[prompt[at]], 11, "balanced-random/1", moments[at]) for at in rows),
+        ((at + 1, polls[kind[at]], prompts[prompt[at]], 11, "balanced-random/2", moments[at]) for at in rows),
     )  # fmt: skip
     copy(
         "polls_seat", "matchup_id, position, sample_id, image_key",

@@ -38,7 +38,7 @@ STATEMENTS = (
         SELECT 1000000000 + v, 'bench-' || v, 'people', '', '{{}}', '', 0, now()
         FROM (SELECT DISTINCT n / {VOTES_OF_A_VOTER} AS v FROM bench_vote) AS voters ON CONFLICT DO NOTHING""",
     """INSERT INTO polls_matchup (id, poll_id, prompt_id, seed, rule, created_at)
-        SELECT 1000000000 + n, %(poll)s, prompt_id, 11, 'balanced-random/1', now() FROM bench_vote""",
+        SELECT 1000000000 + n, %(poll)s, prompt_id, 11, 'balanced-random/2', now() FROM bench_vote""",
     """INSERT INTO polls_seat (matchup_id, position, sample_id, image_key)
         SELECT 1000000000 + n, 1, sample_a, md5('a' || n) FROM bench_vote
         UNION ALL SELECT 1000000000 + n, 2, sample_b, md5('b' || n) FROM bench_vote""",
@@ -61,7 +61,7 @@ def make_duel() -> Poll:
     for contestant in contestants:
         poll.enrolments.create(contestant=contestant)
     Sample.objects.bulk_create(
-        Sample(contestant=contestant, prompt=prompt, seed=11)
+        Sample(contestant=contestant, prompt=prompt, seed=11, conditions=prompt.pk)
         for prompt in poll.prompt_set.prompts.all()
         for contestant in contestants
     )
