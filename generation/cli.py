@@ -1,7 +1,6 @@
 """The command line. torch is loaded by dotted path, only by the commands that render or convert."""
 
 import argparse
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from generation import origin_cli
 from generation.canonical import canonical_sha256
 from generation.checkpoint import INFO_FILE, CheckpointInfo, read_json
 from generation.errors import GenerationError
+from generation.files import write_bytes
 from generation.imageio import archive_png, blind_png, read_archive
 from generation.matchup_cli import matchup, matchup_options
 from generation.modes_cli import mode, mode_options, open_picture, upscale, upscale_options
@@ -113,9 +113,9 @@ def _render(options: argparse.Namespace) -> int:
             recipe, requests, mode=how, on_step=lambda done, total: progress.update(bar, completed=done, total=total)
         ):
             name = _file_name(renderer.info, rendered.manifest)
-            _write(options.out / name, archive_png(rendered.image, rendered.manifest))
+            write_bytes(options.out / name, archive_png(rendered.image, rendered.manifest))
             if options.blind:
-                _write(options.blind / f"{rendered.request.seed}.png", blind_png(rendered.image))
+                write_bytes(options.blind / f"{rendered.request.seed}.png", blind_png(rendered.image))
             plain_console().print(options.out / name)
     _warn_about_cut(rendered.manifest)
     return 0
@@ -181,12 +181,6 @@ def _file_name(info: CheckpointInfo, manifest: dict[str, Any]) -> str:
     # Only where there is something to add, so that names of plain images stay.
     what += [manifest[name] for name in ("source", "passes") if name in manifest]
     return f"{manifest['seed']}-{canonical_sha256(what)[:12]}.png"
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_suffix(".new")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
 
 
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Callable[[argparse.ArgumentParser], None], str]] = {

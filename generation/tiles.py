@@ -4,7 +4,6 @@ Along each side, neighbouring tiles give way to each other over a ramp in the mi
 whole numbers that add up to `WEIGHT` everywhere. docs/upscaling.md explains it.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from generation.files import write_bytes
 
 WEIGHT = 256
 LARGEST_OVERLAP = 1 / 3
@@ -86,9 +87,7 @@ class Mosaic:
 
     def put(self, x: int, y: int, pixels: NDArray[np.uint8]) -> None:
         """Keep a tile's pixels (tile, tile, 3)."""
-        temporary = self._path(x, y).with_suffix(".new")
-        temporary.write_bytes(pixels.tobytes())
-        os.replace(temporary, self._path(x, y))
+        write_bytes(self._path(x, y), pixels.tobytes())
 
     def rows(self) -> Iterator[NDArray[np.uint8]]:
         """The picture's rows (width, 3), blended from the tiles; only rows of a few tiles are in memory.

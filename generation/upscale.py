@@ -5,7 +5,6 @@ tiles overlap, both see the same source and the same noise. Memory is that of on
 """
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ from generation.conditioning import condition
 from generation.content import sent_prompt
 from generation.denoise import ShouldStop, denoise
 from generation.errors import RenderError
+from generation.files import whole
 from generation.imageio import archive_chunks
 from generation.loading import Parts
 from generation.manifest import check_sizes, shared_manifest, text_record
@@ -117,10 +117,8 @@ def upscale(
         **text_record(parts, recipe, request),
         "pixel_sha256": _pixel_sha256(request, mosaic),
     }
-    temporary = out.with_suffix(".new")
-    with temporary.open("wb") as file:
+    with whole(out) as partial, partial.open("wb") as file:
         write_png(file, mosaic.across.size, mosaic.down.size, mosaic.rows(), archive_chunks(manifest))
-    os.replace(temporary, out)
     shutil.rmtree(mosaic.folder)
     return manifest
 
