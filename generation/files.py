@@ -17,17 +17,18 @@ def whole(path: Path) -> Iterator[Path]:
     process left under that name is removed before the block begins.
     """
     partial = path.with_name(f"{path.name}.partial")
-    _remove(partial)
+    remove(partial)
     try:
         yield partial
         if path.is_dir():
             shutil.rmtree(path)
         os.replace(partial, path)
     finally:
-        _remove(partial)
+        remove(partial)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Delete a file, or a folder with all that is in it; nothing where there is none."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

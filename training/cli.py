@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "train": "training.train_cli:main",
     "resume": "training.resume_cli:main",
     "samples": "training.samples_cli:main",
+    "lora": "training.lora_cli:main",
     "attributes": "training.attributes_cli:main",
     "ccip": "training.ccip.cli:main",
 }
@@ -33,6 +34,7 @@ SUMMARIES: dict[str, str] = {
     "train": "fine-tune a base, one checkpoint per epoch",
     "resume": "go on with a run, by its folder alone",
     "samples": "the same prompts and seeds by every epoch, as one picture",
+    "lora": "train a LoRA on a base, one file per epoch",
     "attributes": "train and measure the attribute check of rendered images",
     "ccip": "train and measure the small character encoder",
 }

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from training.buckets import BucketConfig
 from training.caption_config import TINY, CaptionConfig
 from training.errors import UserError
+from training.lora_config import LoraConfig
 from training.train_config import (
     DiffusionConfig,
     ObjectiveConfig,
@@ -78,6 +79,7 @@ class Preset:
         pictures: size of the data set that the numbers were made for (Table 5), 0 where there is none.
         latents: ``cached`` once for the whole run, or ``encoded`` anew in every step.
         caption: a table of settings, or a caption config's name.
+        lora: what is trained instead of the checkpoint's own weights, where it is set.
 
     Raises:
         ValueError: a value outside its range, or two that contradict each other.
@@ -95,6 +97,7 @@ class Preset:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    lora: LoraConfig | None = None
     architecture: Architecture = field(default_factory=Architecture)
     vae: VaeConfig = field(default_factory=VaeConfig)
 

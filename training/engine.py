@@ -1,4 +1,4 @@
-"""One optimiser step of the U-Net and both text encoders, and everything needed to repeat it bit for bit.
+"""One optimiser step of U-Net and text encoders, or of their adapters, and all that is needed to repeat it bit for bit.
 
 The state after step n depends on the start, the data, the settings and n alone: the noise, timesteps, order and
 captions of a step come from streams named by (seed, purpose, step), so that a resumed run equals an unbroken one.
@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from generation.loading import Parts
+from training.adapters import adapters_in
 from training.batch import Batch
 from training.config import Preset
 from training.denoiser import Denoiser
@@ -101,8 +102,11 @@ class Trainer:
 
     def _prepare(self, preset: Preset) -> None:
         """Which networks learn, in which numbers, and how their activations are kept."""
+        self._adapted = bool(adapters_in(self._denoiser))
         for name, module in self._denoiser.named_children():
-            module.requires_grad_(name == "unet" or self._optimizing.text_lr > 0)
+            module.requires_grad_(False)
+            for part in adapters_in(module) if self._adapted else [module]:
+                part.requires_grad_(name == "unet" or self._optimizing.text_lr > 0)
         if self._precision == "bf16_weights":
             self._denoiser.to(torch.bfloat16)
         if preset.diffusion.gradient_checkpointing:
@@ -182,13 +186,18 @@ class Trainer:
             yield self._parts
 
     def state(self) -> dict[str, Any]:
-        """Weights, optimiser, averages and step: all that a resumed run needs."""
+        """Weights (the adapters' where there are any), optimiser, averages and step: all that a resumed run needs."""
         whole = self._processes.whole(self._denoiser, self._optimizer)
+        if self._adapted:
+            learning = {name for name, value in self._denoiser.named_parameters() if value.requires_grad}
+            whole["weights"] = {name: value for name, value in whole["weights"].items() if name in learning}
         return {"step": self.step, **whole, "averages": self._ema.state()}
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from ``state()``."""
         self.step = int(state["step"])
+        if self._adapted:
+            state = {**state, "weights": {**self._denoiser.state_dict(), **state["weights"]}}
         self._processes.restore(self._denoiser, self._optimizer, state)
         self._ema.load(state["averages"])
 

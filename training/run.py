@@ -1,4 +1,4 @@
-"""A training run: epochs of steps, a whole checkpoint after each, a line in the log, a word to the arena; resumable."""
+"""A training run: epochs of steps, a checkpoint or LoRA after each, a log, a word to the arena; resumable."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from generation.checkpoint import CheckpointError
 from generation.families import SDXL
 from generation.loading import Parts, load_parts
+from training.adapters import Adapters
 from training.checkpoint import check_space, identity, point_latest, write_checkpoint
 from training.config import HOME, Preset
 from training.engine import LossNotFinite, Trainer
@@ -21,6 +22,7 @@ from training.feedback import Feedback
 from training.flops import ImageWork
 from training.folder import read_manifest
 from training.hooks import ArenaHook, Progress
+from training.lora_file import write_lora
 from training.meter import Meter
 from training.preference import Preference, Preferred
 from training.processes import Alone, Processes
@@ -82,6 +84,8 @@ class Run:
         self._feed = Feed(plan.data, plan.preset, self._parts, plan.cache,
                           rank=self._processes.rank, world=self._processes.world)  # fmt: skip
         self._timeline = self._feed.timeline
+        lora = plan.preset.lora
+        self._adapters = Adapters(self._parts, lora, self.config.seed) if lora else None
         self.folder_of_run = RunFolder(plan.out, plan.preset, dataset, self._parts.info.sha256)
         self.name = self.folder_of_run.name
         self._leads = self._processes.rank == 0
@@ -155,8 +159,8 @@ class Run:
         return self.folder(self.config.epochs)
 
     def folder(self, epoch: int) -> Path:
-        """Where the checkpoint of ``epoch`` (1-based) lies."""
-        return self.plan.out / f"epoch-{epoch:02d}"
+        """Where the checkpoint of ``epoch`` (1-based) lies; of a LoRA, its file."""
+        return self.plan.out / f"epoch-{epoch:02d}{'.safetensors' if self._adapters else ''}"
 
     def _advance(self, meter: Meter) -> None:
         """One step and what follows from it."""
@@ -219,7 +223,10 @@ class Run:
 
     def _write_checkpoint(self, epoch: int) -> None:
         with self._trainer.averaged() as parts:
-            if self._leads:
+            if self._leads and self._adapters:
+                written = write_lora(self.folder(epoch), self._adapters, parts.info, self._fields(epoch))
+                self._log.epoch(epoch, self._trainer.step, written)
+            elif self._leads:
                 info = write_checkpoint(self.folder(epoch), parts, self._fields(epoch))
                 self._log.epoch(epoch, self._trainer.step, info.sha256)
 

@@ -61,7 +61,7 @@ class RunFolder:
 
 def _fixed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that may not change within a run."""
-    preset = {name: value for name, value in settings["preset"].items() if name != "latents"}
+    preset = {name: value for name, value in settings["preset"].items() if name != "latents" and value is not None}
     preset["diffusion"] = {name: value for name, value in preset["diffusion"].items() if name not in FREE}
     return {"preset": preset, "dataset": settings["dataset"], "base": settings["base"]}
 

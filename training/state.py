@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from generation.files import whole
+from generation.files import remove, whole
 from training.errors import UserError
 
 STATE = "state.pt"
@@ -49,17 +48,17 @@ def load_state(run: Path) -> dict[str, Any] | None:
 
 
 def prune_checkpoints(folders: Sequence[Path], keep: int, keep_every: int) -> list[Path]:
-    """Delete old checkpoints of ``folders`` (one an epoch, from the first on); returns those that were deleted.
+    """Delete old checkpoints or LoRAs (one an epoch, from the first on); returns those that were deleted.
 
     The ``keep`` newest stay (0: all), and those of every ``keep_every``-th epoch (0: none besides).
     """
     old = folders[: len(folders) - keep] if keep else []
     doomed = [
-        path for epoch, path in enumerate(old, 1) if path.is_dir() and not (keep_every and epoch % keep_every == 0)
+        path for epoch, path in enumerate(old, 1) if path.exists() and not (keep_every and epoch % keep_every == 0)
     ]
     for path in doomed:
         # Renamed first: a kill in the middle must not leave a half checkpoint under a whole one's name.
         gone = path.with_name(f"{path.name}.partial")
         os.replace(path, gone)
-        shutil.rmtree(gone)
+        remove(gone)
     return doomed

@@ -30,8 +30,28 @@ def main(argv: Sequence[str]) -> int:
 
     Raises UserError for what the user can fix.
     """
-    arguments = _parser().parse_args(argv)
-    preset = with_steps(load_preset(arguments.preset), epochs=arguments.epochs, seed=arguments.seed,
+    parser = run_parser("train", "Fine-tune a base. A checkpoint is written after each epoch", "PRESET")
+    parser.add_argument(
+        "--measure",
+        metavar="CHECK",
+        type=Path,
+        help="at the end print how well each epoch knows the characters, by this attribute check",
+    )
+    arguments = parser.parse_args(argv)
+    preset = load_preset(arguments.preset)
+    out = arguments.out or HOME / "runs" / preset.name
+    status = begin(arguments, preset, out)
+    if status == 0 and arguments.measure:
+        epochs = [out / f"epoch-{epoch:02d}" for epoch in range(1, (arguments.epochs or preset.diffusion.epochs) + 1)]
+        bases = [arguments.base or HOME / "base" / "base"]
+        checker = load_checker(arguments.measure)
+        print(identity_table([*bases, *epochs], choose_posts(arguments.data, "named"), checker))
+    return status
+
+
+def begin(arguments: argparse.Namespace, preset: Preset, out: Path) -> int:
+    """Start a run as the command line of `run_parser` says, or go on with it; its exit status."""
+    preset = with_steps(preset, epochs=arguments.epochs, seed=arguments.seed,
                         steps_per_epoch=arguments.steps_per_epoch, batch=arguments.batch)  # fmt: skip
     launch = Launch(
         data=str(arguments.data.resolve()),
@@ -48,13 +68,7 @@ def main(argv: Sequence[str]) -> int:
     launch.check(preset)
     if arguments.base is None:
         unpack_base(HOME / "base")
-    out = arguments.out or HOME / "runs" / preset.name
-    status = train(launch, preset, out, arguments.arena_token)
-    if status == 0 and arguments.measure:
-        epochs = [out / f"epoch-{epoch:02d}" for epoch in range(1, preset.diffusion.epochs + 1)]
-        checker = load_checker(arguments.measure)
-        print(identity_table([Path(launch.base), *epochs], choose_posts(arguments.data, "named"), checker))
-    return status
+    return train(launch, preset, out, arguments.arena_token)
 
 
 def train(launch: Launch, preset: Preset, out: Path, token: str) -> int:
@@ -86,15 +100,15 @@ def identity_table(folders: Sequence[Path], posts: Sequence[Post], checker: Chec
     return "\n".join(lines)
 
 
-def _parser() -> argparse.ArgumentParser:
+def run_parser(verb: str, does: str, out: str) -> argparse.ArgumentParser:
+    """The options of every command that starts a run."""
     parser = argparse.ArgumentParser(
-        prog="python -m training train",
-        description="Fine-tune a base. A checkpoint is written after each epoch; the same command resumes a run.",
+        prog=f"python -m training {verb}", description=f"{does}; the same command resumes a run."
     )
     parser.add_argument("preset", help=f"one of: {', '.join(preset_names())}; or a .toml file of settings")
     parser.add_argument("--data", type=Path, default=HOME / "dataset", help="data set folder (default %(default)s)")
     parser.add_argument("--base", type=Path, help="checkpoint folder to start from (default: the committed base)")
-    parser.add_argument("--out", type=Path, help=f"run folder (default {HOME}/runs/PRESET)")
+    parser.add_argument("--out", type=Path, help=f"run folder (default {HOME}/runs/{out})")
     parser.add_argument("--cache", type=Path, default=HOME / "latents", help="latents by content (default %(default)s)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default %(default)s")
     add_arena_options(parser)
@@ -108,12 +122,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, help="instead of the preset's")
     parser.add_argument("--tensorboard", action="store_true", help="write RUN/tensorboard as well (extra tensorboard)")
     parser.add_argument("--peak-tflops", type=float, metavar="X", help="of the device, where its MFU is not known")
-    parser.add_argument(
-        "--measure",
-        metavar="CHECK",
-        type=Path,
-        help="at the end print how well each epoch knows the characters, by this attribute check",
-    )
     parser.add_argument("--threads", type=positive, default=os.cpu_count() or 1, help="default: %(default)s")
     return parser
 

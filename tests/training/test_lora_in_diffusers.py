@@ -1,0 +1,36 @@
+"""diffusers and peft read our LoRA files, and the result answers as our own merge does."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import StableDiffusionXLPipeline
+
+from generation.conditioning import encode_text
+from generation.loading import load_parts
+from tests.training.test_lora import EVERYTHING, FIELDS, answer, merged
+from training.adapters import Adapters
+from training.lora_file import write_lora
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_load_lora_weights_gives_the_same_output(small_base: Path, tmp_path: Path, seed: int) -> None:
+    parts = load_parts(small_base)
+    adapters = Adapters(parts, EVERYTHING, seed)
+    random = torch.Generator().manual_seed(seed)
+    for weight in adapters.parameters():
+        weight.data.copy_(torch.randn(weight.shape, generator=random) * 0.1)
+    file = tmp_path / "all.safetensors"
+    write_lora(file, adapters, parts.info, FIELDS)
+    pipeline = StableDiffusionXLPipeline.from_pretrained(small_base, torch_dtype=torch.float32)
+    pipeline.load_lora_weights(str(tmp_path), weight_name=file.name)
+    names = ("unet", "text_encoder", "text_encoder_2")
+    assert set(pipeline.get_list_adapters()) == set(names)
+    theirs = replace(load_parts(small_base), **{name: getattr(pipeline, name) for name in names})
+    ours = merged(small_base, file)
+    with torch.no_grad():
+        one, other = (encode_text(each, ["1girl, solo, smile"]) for each in (ours, theirs))
+    assert (one.hidden - other.hidden).abs().max() < 1e-5
+    assert (one.pooled - other.pooled).abs().max() < 1e-5
+    assert (answer(ours) - answer(theirs)).abs().max() < 1e-5
