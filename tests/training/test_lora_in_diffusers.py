@@ -23,7 +23,7 @@ def test_load_lora_weights_gives_the_same_output(small_base: Path, tmp_path: Pat
         weight.data.copy_(torch.randn(weight.shape, generator=random) * 0.1)
     file = tmp_path / "all.safetensors"
     write_lora(file, adapters, parts.info, FIELDS)
-    pipeline = StableDiffusionXLPipeline.from_pretrained(small_base, torch_dtype=torch.float32)
+    pipeline = StableDiffusionXLPipeline.from_pretrained(small_base, dtype=torch.float32)
     pipeline.load_lora_weights(str(tmp_path), weight_name=file.name)
     names = ("unet", "text_encoder", "text_encoder_2")
     assert set(pipeline.get_list_adapters()) == set(names)
