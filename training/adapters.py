@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from generation.loading import ADAPTED, Parts
+from generation.loading import Parts
 from generation.lora import kohya_name
+from training.denoiser import TRAINED
 from training.errors import UserError
 from training.lora_config import TARGETS, LoraConfig
 from training.noise import generator
@@ -64,7 +65,7 @@ class Adapters:
         """Attach them. Raises UserError when a target names no layer of this architecture."""
         self.config = config
         self._configs: dict[str, Mapping[str, Any]] = {}
-        for component in ADAPTED:
+        for component in TRAINED:
             module = getattr(parts, component).requires_grad_(False)
             self._configs[component] = _config(module)
         found = dict(layer for target in config.targets for layer in _layers(parts, target))
