@@ -7,6 +7,7 @@ tenth of the rating work, `--json FILE` also writes down what was measured of it
 import argparse
 import importlib
 import json
+import os
 import statistics
 import sys
 import time
@@ -50,6 +51,12 @@ CONTESTS = (
     Contest("training: 24 pictures into shards", "a plain Pillow loop", "s", "training.images"),
     Contest("training: 24 pictures checked", "decoding alone", "s", "training.decoding"),
     Contest("training: a step's wait for data", "loading when asked", "ms", "training.waiting"),
+    Contest("training: a step of 16 images, tiny base", "a plain loop of diffusers' parts", "ms", "training.step"),
+    Contest("training: memory of that", "a plain loop of diffusers' parts", "MB", "training.step:memory", rounds=2),
+    Contest("training: that step with captions and data", "batches made before", "ms", "training.step:overhead"),
+    Contest(
+        "training: states of SDXL's U-Net a billion weights, bf16", "float32", "GiB", "training.step:states", rounds=1
+    ),
     Contest("memory of the web process", "the limit of 150 MB", "MB", "web_memory", rounds=2),
     Contest("memory of exporting 200,000 votes", "20,000 votes", "MB", "votes.export", rounds=1),
     Contest("ccip: embedding 24 images of 1024 x 1024", "dghs-imgutils 0.19", "s", "ccip.contests:embedding"),
@@ -60,6 +67,11 @@ CONTESTS = (
     Contest("ccip: 1000 x 1000 differences, limit", "the limit of 0.1 s", "s", "ccip.contests:limit"),
     Contest("ccip: peak memory for 500 images", "dghs-imgutils 0.19", "MB", "ccip.contests:memory", rounds=1),
 )
+
+if "PEER" in os.environ:
+    CONTESTS += (
+        Contest("training: a step, diffusers' script", "train_text_to_image_sdxl.py", "ms", "training.step:script", 2),
+    )
 
 
 def figure(work: Callable[[], object]) -> float:
