@@ -21,7 +21,17 @@ REGISTER_TIMEOUT = 120.0  # before it answers, the arena reads and hashes the wh
 PROGRESS_TIMEOUT = 2.0  # progress is worth less than training time
 PAUSES = (1.0, 2.0, 4.0)  # seconds before the second, third and fourth try
 REGISTERED = "arena.json"
-ROW = ("epoch", "contestant", "checkpoint", "rank", "value", "low", "high", "votes")  # of a board's row, into the log
+ROW = (
+    "epoch",
+    "contestant",
+    "checkpoint",
+    "rank",
+    "value",
+    "mu",
+    "low",
+    "high",
+    "votes",
+)  # of a board's row, into the log
 LOCAL = frozenset({"raw_loss", "data_wait", "mfu"})  # of Progress, shown at the terminal alone
 
 

@@ -124,10 +124,10 @@ def _samples(folder: Path) -> dict[str, Any]:
 
 
 def trajectory(standings: Sequence[Mapping[str, Any]]) -> dict[int, list[tuple[int, float]]]:
-    """Of every epoch its rating at each step at which the arena was asked, where it had one."""
+    """Of every epoch its mean skill at each step at which the arena was asked, where it had votes."""
     found: dict[int, list[tuple[int, float]]] = {}
     for line in standings:
         for row in line.get("rows") or []:
-            if row["value"] is not None and row["votes"]:
-                found.setdefault(row["epoch"], []).append((line["step"], row["value"]))
+            if row["mu"] is not None and row["votes"]:
+                found.setdefault(row["epoch"], []).append((line["step"], row["mu"]))
     return found

@@ -7,6 +7,7 @@ import json
 from html import escape
 from io import BytesIO
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from PIL import Image
@@ -47,26 +48,48 @@ def _curve(values: Values, name: str) -> list[tuple[float, float]]:
 
 
 def _losses(values: Values) -> str:
-    by_epoch = [(int(epoch), sums) for epoch, sums in values["by_timestep"].items()]
+    curve, raw = _curve(values, "loss"), _curve(values, "raw_loss")
     lines = [
-        Line([(100 * tenth + 50, total / count) for tenth, (count, total) in enumerate(sums) if count], "after",
-             f"epoch {epoch}", 0.25 + 0.75 * (place + 1) / len(by_epoch))
-        for place, (epoch, sums) in enumerate(by_epoch)
-    ]  # fmt: skip
-    both = [
-        Line(_curve(values, "raw_loss"), "before", "not weighted"),
-        Line(_curve(values, "loss"), "after", "weighted"),
+        Line(curve, "before"),
+        Line(_smooth(raw), "warn", "not weighted"),
+        Line(_smooth(curve), "after", "weighted"),
     ]
+    absolute = curves(_by_timestep(values), "raw loss by timestep", below="timestep")
+    pictures = [
+        figure("loss by step; bold: means over a twelfth of it", curves(lines, "loss by step", below="step")),
+        figure("not weighted, by timestep; the darker, the later the epoch", absolute),
+    ]
+    if len(values["by_timestep"]) > 1:
+        relative = curves(_by_timestep(values, relative=True)[1:], "raw loss by timestep against the first epoch's",
+                          below="timestep", from_zero=False)  # fmt: skip
+        pictures.append(figure("the same, divided by the first epoch's", relative))
     return section(
         "Loss",
-        "What was minimised, and the plain mean squared error. By timestep: at low ones little noise is to be found "
-        "and most of the error is left; a curve that sinks in one range alone shows what is being learned.",
-        figures(
-            figure("loss by step", curves(both, "loss by step", below="step")),
-            figure("not weighted, by timestep; the darker, the later the epoch",
-                   curves(lines, "raw loss by timestep", below="timestep")),
-        ),
-    )  # fmt: skip
+        "What was minimised, and the plain mean squared error. At low timesteps little noise is to be found, and most "
+        "of the error is there; where later epochs fall below the first one is what is being learned.",
+        figures(*pictures),
+    )
+
+
+def _by_timestep(values: Values, *, relative: bool = False) -> list[Line]:
+    """A line for each epoch, the later the darker; ``relative`` to the first epoch's means."""
+    epochs = [(epoch, [total / count if count else None for count, total in sums])
+              for epoch, sums in values["by_timestep"].items()]  # fmt: skip
+    first = epochs[0][1] if relative else [1.0] * len(epochs[0][1])
+    return [
+        Line([(100 * tenth + 50, mean / base) for tenth, (mean, base) in enumerate(zip(means, first, strict=True))
+              if mean is not None and base], "after", f"epoch {epoch}", 0.25 + 0.75 * (place + 1) / len(epochs))
+        for place, (epoch, means) in enumerate(epochs)
+    ]  # fmt: skip
+
+
+def _smooth(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Each value as the mean over a twelfth of all points around it, fewer at the ends."""
+    half = len(points) // 24
+    return [
+        (points[at][0], fmean(value for _, value in points[max(0, at - half) : at + half + 1]))
+        for at in range(len(points))
+    ]
 
 
 def _people(values: Values) -> str:
@@ -74,15 +97,15 @@ def _people(values: Values) -> str:
     if not standings:
         return section("People", "No votes were read back: train with --arena, and let people vote.")
     rows = sorted(standings[-1]["rows"], key=lambda row: row["epoch"])
-    dots = [(f"epoch {row['epoch']}", *((row["value"], row["low"], row["high"]) if row["votes"] else (None,) * 3))
+    dots = [(f"epoch {row['epoch']}", *((row["mu"], row["low"], row["high"]) if row["votes"] else (None,) * 3))
             for row in rows]  # fmt: skip
     paths = trajectory(standings)
     moved = [Line(points, "after", f"epoch {epoch}", 0.25 + 0.75 * (place + 1) / len(paths))
              for place, (epoch, points) in enumerate(sorted(paths.items()))]  # fmt: skip
-    pictures = [figure("TrueSkill by epoch, 95 % intervals", intervals(dots, "rating by epoch"))]
+    pictures = [figure("skill by epoch (TrueSkill), 95 % intervals", intervals(dots, "skill by epoch"))]
     if any(len(points) > 1 for points in paths.values()):
         pictures.append(figure("as the votes came in; the darker, the later the epoch",
-                               curves(moved, "rating by step", below="step", from_zero=False)))  # fmt: skip
+                               curves(moved, "skill by step", below="step", from_zero=False)))  # fmt: skip
     stopped = [line["preferred"] for line in values["standings"] if line.get("preferred")]
     note = f'<p class="note">{escape(stopped[-1]["text"])}.</p>' if stopped else ""
     cells = ((row["epoch"], row["contestant"], row["rank"] or "", "" if row["value"] is None else f"{row['value']:.2f}",

@@ -27,7 +27,7 @@ def step(number: int, epoch: int) -> dict[str, Any]:
 def row(epoch: int, value: float | None, votes: int) -> dict[str, Any]:
     low, high = (None, None) if value is None else (value - 1, value + 1)
     return {"epoch": epoch, "contestant": f"<small> epoch {epoch}", "checkpoint": "ab" * 6, "rank": epoch,
-            "value": value, "low": low, "high": high, "votes": votes}  # fmt: skip
+            "value": value, "mu": value, "low": low, "high": high, "votes": votes}  # fmt: skip
 
 
 def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
