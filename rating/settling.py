@@ -94,8 +94,8 @@ def settle(system: RatingSystem, state: State, votes: Votes, *, cluster: Cluster
     if allowed.name not in ("ok", "separated"):
         return _without(allowed, voters)
     left_out: tuple[str, ...] = ()
-    if isinstance(system, JointSystem) and allowed.name == "separated":
-        votes, left_out = comparable(votes, allowed)
+    if isinstance(system, JointSystem):
+        votes, left_out = comparable(votes)
     try:
         found = believed(system, state, votes, cluster=cluster)
     except StateError as error:
@@ -125,12 +125,18 @@ def settle(system: RatingSystem, state: State, votes: Votes, *, cluster: Cluster
     return Settled("ok", "", rows, pairs, int(separated.sum()), voters, found.notes, left_out, onward)
 
 
-def comparable(votes: Votes, state: VoteState) -> tuple[Votes, tuple[str, ...]]:
-    """The votes within the largest group whose members all have finite distances, and who is left out for that."""
-    group = state.groups[0]
-    codes = [votes.contestants.index(name) for name in group]
-    inside = np.all(np.isin(votes.seats, codes) | (votes.seats < 0), axis=1)
-    return votes.take(np.flatnonzero(inside)), tuple(name for other in state.groups[1:] for name in other)
+def comparable(votes: Votes) -> tuple[Votes, tuple[str, ...]]:
+    """The votes within the largest group whose members all have finite distances, and who is left out for that.
+
+    A vote of four that seats one left out goes too, and what is left may come apart again.
+    """
+    left_out: list[str] = []
+    state = vote_state(votes)
+    while state.name != "ok" and state.groups and len(state.groups[0]) > 1:
+        left_out += [name for other in state.groups[1:] for name in other]
+        votes = votes.among(state.groups[0])
+        state = vote_state(votes)
+    return votes, tuple(left_out)
 
 
 def believed(system: RatingSystem, state: State, votes: Votes, *, cluster: Cluster = "voter") -> Beliefs:

@@ -1,6 +1,6 @@
 """Many votes as arrays: what every engine of this package computes on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -68,6 +68,11 @@ class Votes:
             ids = self.ids.take(places) if isinstance(self.ids, Ids) else [self.ids[place] for place in places]
         extra = {name: [column[place] for place in places] for name, column in self.extra.items()}
         return replace(self, **arrays, ids=ids, extra=extra)
+
+    def among(self, names: Collection[str]) -> "Votes":
+        """The votes that seat nobody but these contestants."""
+        codes = [code for code, name in enumerate(self.contestants) if name in names]
+        return self.take(np.all(np.isin(self.seats, codes) | (self.seats < 0), axis=1))
 
     def span(self, start: int, stop: int) -> "Votes":
         """The votes from place `start` to before `stop`, bare of ids and other columns; nothing is copied."""

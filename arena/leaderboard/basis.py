@@ -117,8 +117,7 @@ def comparable(votes: Votes, needed: Sequence[Contestant], candidates: Sequence[
         own = next((group for group in state.groups if _holds(set(group), needed, candidates)), ())
         if not own:
             raise NoBasisError(state.name, MESSAGES[state.name] % _names(needed, candidates))
-        inside = np.isin(votes.seats, [votes.contestants.index(name) for name in own]) | (votes.seats == NOBODY)
-        votes = votes.take(inside.all(axis=1))
+        votes = votes.among(own)
 
 
 def _holds(keys: set[str], needed: Sequence[Contestant], candidates: Sequence[Contestant]) -> bool:

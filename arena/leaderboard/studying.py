@@ -157,10 +157,7 @@ def _strengths(votes: Votes) -> tuple[str, Floats, Floats, float]:
     allowed = vote_state(votes)
     if allowed.name not in ("ok", "separated"):
         return allowed.name, *nothing
-    while allowed.name != "ok" and allowed.groups and len(allowed.groups[0]) > 1:
-        # A four-way vote that seats one left out goes too, and what is left may come apart again.
-        votes, _ = comparable(votes, allowed)
-        allowed = vote_state(votes)
+    votes, _ = comparable(votes)
     try:
         fit = fit_joint(votes)
         clustered = clustered_covariance(fit, votes, "voter")

@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -12,10 +13,11 @@ from django.views.decorators.http import require_safe
 from arena.leaderboard.cuts import UnknownBoardError, known_cuts
 from arena.leaderboard.drawing import chart
 from arena.leaderboard.external import external_board, find_external
+from arena.leaderboard.heading import Head
 from arena.leaderboard.log import ReplayError
 from arena.leaderboard.models import ExternalBoard
 from arena.leaderboard.printing import DIGITS
-from arena.leaderboard.table import METRICS, VOTED, Board, board
+from arena.leaderboard.table import METRICS, SCORED, VOTED, Board, board
 from arena.leaderboard.tasks import catch_up
 from arena.polls.models import Poll
 from arena.votes.models import Vote, Voter
@@ -94,17 +96,30 @@ def _context(found: Board) -> dict[str, object]:
     }
 
 
+def kept_of(head: Head) -> dict[str, str]:
+    """What the address of a board says of its votes, beside the poll."""
+    kept = {"population": head.population, "slice": head.cut}
+    return {name: value for name, value in kept.items() if value and value != Voter.Population.PEOPLE}
+
+
+def address_of(metric: str, head: Head) -> str:
+    """Where the same votes are rated by another metric; nobody votes on `ccip`, so of all that only characters stay."""
+    kept, poll = kept_of(head), [head.poll] if head.poll else []
+    if metric == SCORED:
+        kept, poll = {"slice": head.cut} if head.cut.startswith("character=") else {}, []
+    return reverse("leaderboard:board", args=[metric, *poll]) + (f"?{urlencode(kept)}" if kept else "")
+
+
 def _tabs(found: Board) -> dict[str, object]:
     """Links to the other boards. People and simulated voters get tabs only where the latter have voted."""
     head = found.head
     simulated = Vote.objects.filter(ticket__voter__population=Voter.Population.SIMULATED).exists()
-    chosen = {"population": head.population} if head.population != Voter.Population.PEOPLE else {}
-    kept = chosen | ({"slice": head.cut} if head.cut else {})
+    kept = kept_of(head)
     return {
         "section": "boards",
         "externals": list(ExternalBoard.objects.values_list("name", flat=True)),
         "title": TITLES.get(head.metric, head.metric),
-        "metrics": [(metric, TITLES.get(metric, metric)) for metric in METRICS],
+        "metrics": [(metric, TITLES.get(metric, metric), address_of(metric, head)) for metric in METRICS],
         # A board without votes has neither polls nor voters.
         "kinds": [] if head.lower_is_better else [(None, _("All polls")), *Poll.Kind.choices],
         "populations": POPULATIONS.items() if simulated and not head.lower_is_better else [],

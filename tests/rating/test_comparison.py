@@ -132,7 +132,7 @@ def test_boundary_by_hand() -> None:
 
 def test_looking_after_every_vote() -> None:
     rng = np.random.default_rng(4)
-    won = np.cumsum(rng.random((400, 1500)) < 0.5, axis=1)
+    won = np.cumsum(rng.random((1000, 1500)) < 0.5, axis=1)
     count = np.arange(1, 1501)
     share = np.clip(won / count, 1e-9, 1.0 - 1e-9)
     se = 1.0 / np.sqrt(count * share * (1.0 - share))

@@ -125,3 +125,10 @@ def test_the_likelihood_rates_those_that_can_be_and_names_the_rest() -> None:
     alone = votes_of([Game(tuple(one.split()[0]), parse_outcome(one.split()[1], 2), "poll") for one in texts[:-2]])
     for name, row in settled("joint", alone).rows.items():
         assert found.rows[name] == pytest.approx(row)
+
+
+def test_those_left_out_may_take_the_votes_that_joined_others_along() -> None:
+    texts = [("ab", "1"), ("ab", "2"), ("ab", "1"), ("cd", "1"), ("cd", "2"), ("acnm", "1>2>3>4"), ("acnm", "2>1>3>4")]
+    votes = votes_of([Game(tuple(seats), parse_outcome(outcome, len(seats)), "poll") for seats, outcome in texts])
+    found = settled("joint", votes)
+    assert (found.state, set(found.rows), set(found.left_out)) == ("ok", {"a", "b"}, {"c", "d", "m", "n"})

@@ -5,6 +5,7 @@ import re
 import pytest
 from django.test import Client
 
+from arena.gallery.models import Character
 from arena.leaderboard.models import RatingRun
 from arena.leaderboard.table import board
 from arena.votes.models import Voter
@@ -132,3 +133,15 @@ def test_the_admin_shows_boards_and_replays_them_but_edits_nothing(admin_client:
     assert admin_client.get(f"{listing}add/").status_code == 403
     assert admin_client.get("/admin/leaderboard/standing/").status_code == 200
     assert 'name="_save"' not in text(admin_client.get(f"{listing}{RatingRun.objects.get().pk}/change/"))
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"), [("", ""), ("?population=simulated&slice=character%3Dmei", "?slice=character%3Dmei")]
+)
+def test_the_tab_of_similarity_leads_to_what_has_no_votes(client: Client, log, query: str, kept: str) -> None:
+    Character.objects.create(name="mei", tags=["1girl"])
+    page = client.get(f"/boards/elo/duel/{query}").content.decode()
+    assert f'href="/boards/ccip/{kept}"' in page
+    assert client.get(f"/boards/ccip/{kept}").status_code == 200
+    voted = query.replace("&", "&amp;")
+    assert f'href="/boards/joint/duel/{voted}"' in page
