@@ -124,11 +124,11 @@ def prepare_image(data: bytes, post_id: int, config: ResizeConfig, seed: int = 0
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """RGB, with transparent parts laid on white."""
+    """RGB, with transparent parts laid on white; the image itself where it is that already."""
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _opened(data: bytes) -> Image.Image:

@@ -11,7 +11,7 @@ from generation.tags import spaced, year_word
 from training.caption_config import PAPER_LEVELS, TINY, CaptionConfig
 from training.captions import caption, prompt_text
 from training.config import from_mapping, to_mapping
-from training.posts import Post
+from training.posts import Post, parse_post, to_record
 from training.sources import read_posts
 
 REAL_POST = Path(__file__).parents[1] / "data" / "danbooru_post.json"
@@ -159,6 +159,12 @@ def test_tiny_prompt_of_post_and_of_tags():
 )
 def test_year_words(year, word):
     assert year_word(year) == word
+
+
+def test_the_year_is_that_of_the_utc_time():
+    """Five in the morning of New Year's Day 2020 in Japan is still 2019 in UTC."""
+    post = parse_post(to_record(POST) | {"created_at": "2020-01-01T05:00:00+09:00"}, "here")
+    assert caption(post, EVERYTHING, 0, 0).text.endswith(", old")
 
 
 def test_bounds_of_years_may_be_others():

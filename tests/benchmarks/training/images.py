@@ -1,7 +1,8 @@
-"""Pictures prepared into shards by one process, against a plain Pillow loop of the same work."""
+"""Pictures prepared into shards by one process, against a plain Pillow loop of the same work: processor ms each."""
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -33,6 +34,17 @@ def pictures(folder: Path) -> list[Path]:
     return sorted(source.glob("*.jpg"))
 
 
+def each(work: Callable[[], object]) -> Callable[[], float]:
+    """Processor milliseconds that the work on all pictures takes for one."""
+
+    def measured() -> float:
+        start = time.process_time()
+        work()
+        return 1e3 * (time.process_time() - start) / COUNT
+
+    return measured
+
+
 def ours_of(folder: Path) -> Callable[[], object]:
     """The whole command without its start."""
 
@@ -60,4 +72,4 @@ def workers(folder: Path) -> tuple[Callable[[], object], Callable[[], object]]:
             sizes += len(stream.getvalue())
         return sizes
 
-    return ours_of(folder), plain
+    return each(ours_of(folder)), each(plain)
