@@ -31,10 +31,11 @@ from generation.origin_cli import (
 )
 from generation.origin_cli import renderer as renderer_of
 from generation.probe_cli import probe, probe_options
+from generation.provenance import IMPORTED
 from generation.recipe import Recipe
 from generation.upsample_cli import request, request_options, upsample, upsample_options
 
-FAILED = 1
+FAILED, DIFFERENT = 1, 4
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -74,7 +75,7 @@ def _render_options(parser: argparse.ArgumentParser) -> None:
 
 def _verify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("png", type=Path)
-    parser.add_argument("--checkpoint", type=Path, required=True, metavar="FOLDER|FILE")
+    parser.add_argument("--checkpoint", type=Path, metavar="FOLDER|FILE", help="what rendered it")
     parser.add_argument("--image", type=Path, help="the picture that it was rendered from")
     parser.add_argument("--mask", type=Path, help="the mask that it was rendered with")
     origin_options(parser)
@@ -123,6 +124,11 @@ def _render(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     image, manifest = read_archive(options.png.read_bytes())
+    if manifest.get("mode") == IMPORTED:
+        plain_console().print(f"{options.png}: imported: not reproducible\ndiffers: mode")
+        return DIFFERENT
+    if options.checkpoint is None:
+        raise ValueError("name the checkpoint that rendered it with --checkpoint")
     result = load("generation.verify.verify")(
         image,
         manifest,

@@ -23,14 +23,18 @@ RESAMPLINGS = {
 
 
 def archive_png(image: Image.Image, manifest: Mapping[str, Any]) -> bytes:
-    """PNG of the exact pixels with two text chunks: ``manifest`` (canonical JSON) and A1111's ``parameters``."""
+    """PNG of the exact pixels with two text chunks: ``manifest`` (canonical JSON) and A1111's ``parameters``.
+
+    An image without a recipe, because it was imported, has the first one only.
+    """
     return _encode(_bare(image), archive_chunks(manifest))
 
 
 def archive_chunks(manifest: Mapping[str, Any]) -> PngInfo:
     """The two text chunks of an archived PNG."""
     chunks = PngInfo()
-    chunks.add_text("parameters", a1111_parameters(manifest))
+    if "recipe" in manifest:
+        chunks.add_text("parameters", a1111_parameters(manifest))
     chunks.add_text("manifest", manifest_json(manifest))
     return chunks
 

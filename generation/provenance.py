@@ -16,6 +16,7 @@ from generation.checkpoint import CheckpointInfo
 
 SCHEMA = 2
 READABLE = (1, 2)
+IMPORTED = "imported"  # the mode of an image that was not rendered here and cannot be
 MAX_BYTES = 8191
 CPU_INFO = Path("/proc/cpuinfo")
 PACKAGES = ("torch", "diffusers", "transformers", "tokenizers", "numpy", "pillow")

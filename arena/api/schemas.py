@@ -112,6 +112,7 @@ CONTESTANT = object_of(
         "epoch": COUNT,
         "step": COUNT,
         "licence": TEXT,
+        "imported": PLAIN[bool],
         "attribution": TEXT,
     }
 )

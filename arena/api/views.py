@@ -18,6 +18,7 @@ from arena.evaluations.running import cancel, start, unfinished
 from arena.evaluations.scores import told_score
 from arena.evaluations.tasks import enqueue
 from arena.gallery.finding import UnknownCheckpointError, find_contestant, listed
+from arena.gallery.models import ImportedError
 from arena.gallery.registering import ConflictError, register
 from generation.checkpoint import CheckpointError
 from generation.lora_file import LoraRef
@@ -113,6 +114,8 @@ def start_evaluation(request: HttpRequest) -> JsonResponse:
         run, queued = start(find_contestant(name), resume=True)
     except UnknownCheckpointError as error:
         raise ProblemError(HTTPStatus.NOT_FOUND, str(error)) from error
+    except ImportedError as error:
+        raise ProblemError(HTTPStatus.CONFLICT, str(error)) from error
     if queued:
         enqueue(run.pk)
     return JsonResponse(_evaluation(request, run), status=HTTPStatus.CREATED if queued else HTTPStatus.OK)

@@ -58,7 +58,10 @@ def start(contestant: Contestant, *, resume: bool = False) -> tuple[EvaluationRu
 
     Returns:
         The row, and whether there is new work for a worker.
+
+    Raises arena.gallery.models.ImportedError for a contestant that cannot render.
     """
+    contestant.frozen_recipe()
     run, created = EvaluationRun.objects.get_or_create(contestant=contestant)
     if created:
         return run, True

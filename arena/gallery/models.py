@@ -9,6 +9,10 @@ from django.utils.crypto import salted_hmac
 from generation.recipe import ImageRequest, Recipe, Upsampling
 
 
+class ImportedError(ValueError):
+    """Something is asked of an imported contestant that needs its weights."""
+
+
 class Run(models.Model):
     """One training run as it last reported itself over the API; its checkpoints are its epochs."""
 
@@ -123,7 +127,11 @@ class Contestant(models.Model):
         return self.checkpoint.sha256 + (f"+{self.lora.sha256}*{self.lora_scale}" if self.lora else "")
 
     def frozen_recipe(self) -> Recipe:
-        """The recipe as the renderer takes it."""
+        """The recipe as the renderer takes it. Raises ImportedError where there is none."""
+        if self.checkpoint.imported:
+            raise ImportedError(
+                f"{self} is imported: its images cannot be rendered; `manage.py import_images` adds some"
+            )
         return Recipe.from_dict(self.recipe)
 
 

@@ -141,14 +141,18 @@ def _keep(contestant: Contestant, prompt: Prompt, seed: int, rendered: Any) -> S
         sample = Sample(contestant=contestant, prompt=prompt, seed=seed, manifest=rendered.manifest)
         sample.conditions = conditions_hash(rendered.manifest)
         sample.pixel_sha256 = pixel_sha256(rendered.image)
-        _write(sample.archive, archive_png(rendered.image, rendered.manifest))
-        _write(sample.blind, blind_png(rendered.image, scale=settings.ARENA_BLIND_SCALE))
+        write_file(sample.archive, archive_png(rendered.image, rendered.manifest))
+        write_file(sample.blind, blind_png(rendered.image, scale=settings.ARENA_BLIND_SCALE))
         sample.save()
         return sample
 
 
-def _write(file: FieldFile, content: bytes) -> None:
+def write_file(file: FieldFile, content: bytes) -> None:
     """Save under the field's own name, in place of what a killed attempt may have left there."""
-    name = file.field.generate_filename(file.instance, "sample.png")
-    file.storage.delete(name)
+    delete_file(file)
     file.save("sample.png", ContentFile(content), save=False)
+
+
+def delete_file(file: FieldFile) -> None:
+    """Whatever stands under the field's own name, if anything."""
+    file.storage.delete(file.field.generate_filename(file.instance, "sample.png"))

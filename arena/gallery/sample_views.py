@@ -24,16 +24,17 @@ def sample(request: HttpRequest, pk: int) -> HttpResponse:
         return _withheld(request)
     checkpoint = found.contestant.checkpoint
     trusted = request.user.is_staff
-    render_line, verify_line = render_command(found, trusted=trusted), verify_command(found, trusted=trusted)
+    commands = (
+        [] if checkpoint.imported else [make(found, trusted=trusted) for make in (render_command, verify_command)]
+    )
     same = _samples().filter(prompt=found.prompt_id, seed=found.seed).exclude(pk=pk)
     context = {
         "section": "checkpoints",
         "sample": found,
         "checkpoint": checkpoint,
         "recipe": found.contestant.recipe,
-        "known_place": "PATH/" not in render_line,
-        "render": render_line,
-        "verify": verify_line,
+        **dict(zip(("render", "verify"), commands, strict=False)),
+        "known_place": not any("PATH/" in line for line in commands),
         "others": list(same.order_by("contestant__checkpoint__run", "contestant__checkpoint__epoch", "pk")[:OTHERS]),
         "manifest": json.dumps(found.manifest, indent=2, ensure_ascii=False),
     }

@@ -180,6 +180,7 @@ def _contestants(export: Export) -> list[dict[str, Any]]:
             "epoch": one.checkpoint.epoch,
             "step": one.checkpoint.step,
             "licence": one.checkpoint.licence,
+            "imported": one.checkpoint.imported,
             "attribution": one.checkpoint.attribution,
         }
         for one in found

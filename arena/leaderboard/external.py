@@ -177,6 +177,7 @@ def _row(standing: Standing, name: str, spread: float | None) -> Row:
         checkpoint="",
         lineage=[],
         licence="",
+        imported=False,
         order_sd=spread if standing.value is not None else None,
         previous_epoch=None,
         change=None,

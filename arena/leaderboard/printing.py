@@ -89,7 +89,8 @@ def _cells(row: Row, digits: int, averaged: bool) -> list[str]:
     counts = [str(count) for count in (row.votes, row.wins, row.losses, row.draws, row.exposure)]
     average = [_number(row.average, digits)] if averaged else []
     shown = [_number(row.value, digits), *average, interval, best]
-    return [ranks(row), row.contestant, row.run, str(row.epoch), *shown, change + error, *counts, row.licence]
+    name = f"{row.contestant} (imported)" if row.imported else row.contestant
+    return [ranks(row), name, row.run, str(row.epoch), *shown, change + error, *counts, row.licence]
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -18,7 +18,8 @@ class Row:
 
     `rank` to `rank_high` are the ranks that the votes leave open (1 is the best), for all contestants at once with
     95 %: those that overlap share the better rank. `checkpoint` is the first 12 digits of its content hash,
-    `lineage` the names of its ancestors, the first one first. `low` to `high` is the 95 % interval of mu (TrueSkill) or
+    `lineage` the names of its ancestors, the first one first; one `imported` has images but no weights, and cannot be
+    rendered again. `low` to `high` is the 95 % interval of mu (TrueSkill) or
     of the value. `change` is what it gained on the latest earlier epoch of its run, `previous_epoch`, in mu (TrueSkill)
     or in value, give or take `change_error` (95 %). `average` is the time-weighted average of an Elo rating, `order_sd`
     how far another order of the votes would move the value. `exposure` counts the seats it was shown in.
@@ -34,6 +35,7 @@ class Row:
     checkpoint: str
     lineage: list[str]
     licence: str
+    imported: bool
     value: float | None
     low: float | None
     high: float | None
@@ -114,6 +116,7 @@ def _row(
         checkpoint=checkpoint.sha256[:12],
         lineage=ancestors[checkpoint.pk],
         licence=checkpoint.licence,
+        imported=checkpoint.imported,
         order_sd=order_sd.get(str(contestant.pk)) if standing.value is not None else None,
         previous_epoch=previous_epoch,
         change=change,

@@ -197,6 +197,7 @@ def test_memory_is_that_of_one_tile_whatever_the_size(tiny, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_memory_is_that_of_one_tile_at_twenty_megapixels(tiny, tmp_path):
     one = growth(tiny, tmp_path / "one", 256, 256)
     assert growth(tiny, tmp_path / "many", 3744, 5472) <= 1.3 * one

@@ -16,7 +16,7 @@ from arena.evaluations.scores import spell_score
 from arena.evaluations.status import spell_cost
 from arena.evaluations.tasks import enqueue
 from arena.gallery.finding import UnknownCheckpointError, find_contestants
-from arena.gallery.models import Contestant
+from arena.gallery.models import Contestant, ImportedError
 from arena.gallery.registering import ConflictError, register
 from generation.checkpoint import CheckpointError
 from generation.errors import GenerationError
@@ -50,7 +50,10 @@ class Command(BaseCommand):
                 for name in probe:
                     self._probe(contestant, name, probe_prompts)
             return
-        runs = [running.start(contestant, resume=True)[0] for contestant in find(checkpoint)]
+        try:
+            runs = [running.start(contestant, resume=True)[0] for contestant in find(checkpoint)]
+        except ImportedError as error:
+            raise CommandError(str(error)) from error
         for run in runs:
             if queue:
                 enqueue(run.pk)
