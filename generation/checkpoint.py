@@ -9,7 +9,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ class CheckpointInfo:
     ``(latent - mean) / std``; without them it works on ``latent * vae.config.scaling_factor``.
     ``pad_mask`` says that the UNet was trained with padding tokens hidden from cross-attention, ``zero_snr`` (false
     where ``checkpoint.json`` does not have it) that its noise schedule is rescaled to zero terminal SNR.
-    ``max_pixels``, or None, is the largest image it renders directly.
+    ``max_pixels``, or None, is the largest image it renders directly. ``interpretations`` say what its training took
+    the paper to mean (`training.interpretations`), where they are known.
     """
 
     folder: Path
@@ -66,6 +67,7 @@ class CheckpointInfo:
     recipe: Recipe
     zero_snr: bool = False
     max_pixels: int | None = None
+    interpretations: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def family(self) -> Family:
@@ -84,7 +86,7 @@ def read_checkpoint(folder: Path) -> CheckpointInfo:
     fields = _read_info(folder)
     family = family_named(fields.get("architecture"), folder / INFO_FILE)
     _require_files(folder, family)
-    info = _parse(folder, fields)
+    info = parse_info(folder, fields, folder / INFO_FILE)
     _check_pipeline(folder, family)
     _check_schedule(folder, info)
     _check_latent_scaling(folder, info)
@@ -203,8 +205,8 @@ def _missing_layout(folder: Path, family: Family) -> Iterator[str]:
             yield f"{name}/tokenizer.json (or vocab.json with merges.txt)"
 
 
-def _parse(folder: Path, fields: Mapping[str, Any]) -> CheckpointInfo:
-    source = folder / INFO_FILE
+def parse_info(folder: Path, fields: Mapping[str, Any], source: Path) -> CheckpointInfo:
+    """The fields of ``checkpoint.json`` as values. Raises CheckpointError naming ``source`` and the field."""
     try:
         recipe = Recipe.from_dict(_typed(fields, "recipe", dict))
         info = CheckpointInfo(
@@ -230,6 +232,7 @@ def _parse(folder: Path, fields: Mapping[str, Any]) -> CheckpointInfo:
             recipe=recipe,
             zero_snr=_typed({"zero_snr": False, **fields}, "zero_snr", bool),
             max_pixels=_typed({"max_pixels": None, **fields}, "max_pixels", int, type(None)),
+            interpretations=_typed({"interpretations": {}, **fields}, "interpretations", dict),
         )
     except ValueError as error:
         raise CheckpointError(f"{source}: {error}") from error

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from generation.checkpoint import INDEX_FILE, PICKLED_SUFFIXES, CheckpointInfo, read_json, seal_checkpoint
 from generation.errors import CheckpointError
+from generation.header import header_of
 from generation.loading import Origin, Stored, read_stored
 from generation.lora import merge, read_lora
 from generation.sealing import checkpoint_fields
@@ -31,7 +32,7 @@ MODELSPEC_PREDICTION = {"epsilon": "epsilon", "v_prediction": "v"}
 
 
 def to_single_file(origin: Origin, out: Path) -> Path:
-    """Write one .safetensors file with ModelSpec 1.0.1 keys and, for v-prediction, the marker tensors.
+    """Write one .safetensors file with ModelSpec 1.0.1 keys, all that ``checkpoint.json`` says, and marker tensors.
 
     Raises CheckpointError when the source is not sound or ``out`` is there already.
     """
@@ -45,13 +46,15 @@ def to_single_file(origin: Origin, out: Path) -> Path:
         tensors["v_pred"] = torch.zeros(0)
     if stored.info.zero_snr:
         tensors["ztsnr"] = torch.zeros(0)
-    return _save(tensors, _modelspec(stored.info), out)
+    fields = _fields(stored, origin)
+    return _save(tensors, {**_modelspec(stored.info), **header_of(fields)}, out)
 
 
-def to_folder(origin: Origin, out: Path, fields: Mapping[str, Any]) -> CheckpointInfo:
+def to_folder(origin: Origin, out: Path, fields: Mapping[str, Any], created_at: str = "") -> CheckpointInfo:
     """Write a sealed diffusers folder, configs and tokenizers from the layout.
 
-    ``fields`` of ``checkpoint.json`` (run, epoch, step, licence, created_at, ...) go above what the source says.
+    ``fields`` of ``checkpoint.json`` (run, epoch, step, licence, ...) go above what the source says; ``created_at`` is
+    taken where neither says when.
     Raises CheckpointError when the source is not sound or ``out`` is there already.
     """
     _refuse_existing(out)
@@ -60,7 +63,8 @@ def to_folder(origin: Origin, out: Path, fields: Mapping[str, Any]) -> Checkpoin
     shutil.rmtree(partial, ignore_errors=True)
     try:
         _write_folder(stored, partial)
-        seal_checkpoint(partial, {**checkpoint_fields(stored.info), **fields})
+        said = {**_fields(stored, origin), **fields}
+        seal_checkpoint(partial, {**said, "created_at": said["created_at"] or created_at})
         os.replace(partial, out)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -93,6 +97,12 @@ def from_pickle(path: Path, out: Path) -> Path:
 def seal_info(folder: Path) -> CheckpointInfo:
     """What the finished folder says of itself, read back from its place."""
     return read_stored(Origin(folder)).info
+
+
+def _fields(stored: Stored, origin: Origin) -> dict[str, Any]:
+    """What the source says, for ``checkpoint.json``; with LoRAs in it, the source is the parent."""
+    fields = checkpoint_fields(stored.info)
+    return {**fields, "parent": stored.info.sha256} if origin.loras else fields
 
 
 def _with_loras(origin: Origin) -> Stored:

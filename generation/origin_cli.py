@@ -199,7 +199,7 @@ def convert(options: argparse.Namespace) -> int:
     fields = {name: getattr(options, name) for name in IDENTITY if getattr(options, name) is not None}
     if "run" in fields or "epoch" in fields:
         fields["name"] = f"{fields.get('run', options.source.stem)} epoch {fields.get('epoch', 0)}"
-    info: CheckpointInfo = load("generation.convert.to_folder")(source, out, {**fields, "created_at": _now()})
+    info: CheckpointInfo = load("generation.convert.to_folder")(source, out, fields, _now())
     plain_console().print(f"{info.name}: {info.sha256}")
     return 0
 

@@ -37,6 +37,8 @@ def checkpoint_fields(info: CheckpointInfo) -> dict[str, Any]:
         del fields["zero_snr"]
     if info.max_pixels is not None:
         fields["max_pixels"] = info.max_pixels
+    if info.interpretations:
+        fields["interpretations"] = dict(info.interpretations)
     return {
         **fields,
         "latent_mean": None if info.latent_mean is None else list(info.latent_mean),

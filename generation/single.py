@@ -18,12 +18,13 @@ from generation.checkpoint import (
     PREDICTION_TYPES,
     CheckpointInfo,
     file_sha256,
-    number_list,
+    parse_info,
     read_json,
     read_layout,
 )
 from generation.errors import CheckpointError
 from generation.families import Family
+from generation.header import manifest_in
 from generation.presets import first_recipe
 from generation.recipe import Recipe
 
@@ -60,7 +61,8 @@ def read_single(path: Path, layout: Path | None, prediction_type: str | None = N
 
     Args:
         path: a .safetensors file, no pickle and no link into another folder.
-        layout: a diffusers folder with configs and tokenizers; its recipe is taken over if it is sealed.
+        layout: a diffusers folder with configs and tokenizers; its recipe is taken over if it is sealed, unless the
+            file carries our manifest, which then says all that ``checkpoint.json`` would.
         prediction_type: ``epsilon`` or ``v_prediction``, above what the file says.
 
     Raises CheckpointError naming the file and the remedy.
@@ -73,29 +75,30 @@ def read_single(path: Path, layout: Path | None, prediction_type: str | None = N
     predicts, zero_snr = prediction(path, header, prediction_type)
     vae = read_json(layout / "vae" / "config.json")
     said = header.metadata
-    return CheckpointInfo(
-        folder=path,
-        run=path.stem,
-        epoch=0,
-        step=0,
-        name=said.get("modelspec.title") or path.stem,
-        preset="",
-        parent=None,
-        sha256=file_sha256(path),
-        architecture=family.name,
-        prediction_type=predicts,
-        pad_mask=False,
-        latent_mean=number_list(vae, "latents_mean"),
-        latent_std=number_list(vae, "latents_std"),
-        licence=said.get("modelspec.license", ""),
-        attribution=said.get("modelspec.author", ""),
-        dataset={},
-        config={},
-        config_sha256=canonical_sha256({}),
-        created_at=said.get("modelspec.date", ""),
-        recipe=_recipe(layout, family),
-        zero_snr=zero_snr,
-    )
+    own = manifest_in(said, path)
+    if own and own.get("architecture") != family.name:
+        raise CheckpointError(f"{path} is a checkpoint of {own.get('architecture')!r}, {layout} of {family.name!r}")
+    fields = own or {
+        "run": path.stem,
+        "epoch": 0,
+        "step": 0,
+        "name": said.get("modelspec.title") or path.stem,
+        "preset": "",
+        "parent": None,
+        "architecture": family.name,
+        "pad_mask": False,
+        "latent_mean": vae.get("latents_mean"),
+        "latent_std": vae.get("latents_std"),
+        "licence": said.get("modelspec.license", ""),
+        "attribution": said.get("modelspec.author", ""),
+        "dataset": {},
+        "config": {},
+        "config_sha256": canonical_sha256({}),
+        "created_at": said.get("modelspec.date", ""),
+        "recipe": _recipe(layout, family).to_dict(),
+    }
+    found = {"sha256": file_sha256(path), "prediction_type": predicts, "zero_snr": zero_snr}
+    return parse_info(path, {**fields, **found}, path)
 
 
 def prediction(path: Path, header: Header, override: str | None = None) -> tuple[str, bool]:

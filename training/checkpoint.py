@@ -18,6 +18,7 @@ from generation.files import whole, write_json, write_text
 from generation.loading import Parts
 from generation.recipe import Recipe
 from training.errors import UserError
+from training.interpretations import interpretations
 from training.modules import build_scheduler
 from training.state import FULL
 
@@ -85,8 +86,12 @@ def identity(
     attribution: str,
     dataset: Mapping[str, Any],
     config: Mapping[str, Any],
+    prepare: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The fields of ``checkpoint.json`` for one epoch; the recipe stays that of the checkpoint it started from."""
+    """The fields of ``checkpoint.json`` for one epoch; the recipe stays that of the checkpoint it started from.
+
+    ``prepare`` are the settings of the data set's preparation, where it has some.
+    """
     return {
         "run": run,
         "epoch": epoch,
@@ -105,6 +110,7 @@ def identity(
         "dataset": dict(dataset),
         "config": dict(config),
         "config_sha256": canonical_sha256(dict(config)),
+        "interpretations": interpretations(config, prepare),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "recipe": parts.info.recipe.to_dict(),
     }

@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "resume": "training.resume_cli:main",
     "samples": "training.samples_cli:main",
     "lora": "training.lora_cli:main",
+    "convert": "training.convert_cli:main",
     "attributes": "training.attributes_cli:main",
     "ccip": "training.ccip.cli:main",
 }
@@ -35,6 +36,7 @@ SUMMARIES: dict[str, str] = {
     "resume": "go on with a run, by its folder alone",
     "samples": "the same prompts and seeds by every epoch, as one picture",
     "lora": "train a LoRA on a base, one file per epoch",
+    "convert": "a checkpoint as folder or single file, with LoRAs or without",
     "attributes": "train and measure the attribute check of rendered images",
     "ccip": "train and measure the small character encoder",
 }

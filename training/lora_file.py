@@ -11,16 +11,13 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from generation.canonical import canonical_json, canonical_sha256
 from generation.checkpoint import CheckpointInfo, file_sha256
 from generation.convert import MODELSPEC_PREDICTION
 from generation.files import write_bytes
+from generation.header import header_of
 from training.adapters import Adapters
 from training.errors import UserError
 from training.state import FULL
-
-MANIFEST = "illustration_arena.manifest"
-MANIFEST_SHA256 = "illustration_arena.manifest_sha256"
 
 
 def write_lora(path: Path, adapters: Adapters, base: CheckpointInfo, manifest: Mapping[str, Any]) -> str:
@@ -33,23 +30,13 @@ def write_lora(path: Path, adapters: Adapters, base: CheckpointInfo, manifest: M
     Raises UserError when the disk is full or not writable.
     """
     tensors = adapters.tensors()
-    said = {**_kohya(adapters, base, manifest), **_modelspec(base, manifest, tensors), **_own(manifest)}
+    said = {**_kohya(adapters, base, manifest), **_modelspec(base, manifest, tensors), **header_of(manifest)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, save(tensors, metadata={"format": "pt", **said}))
     except OSError as error:
         raise UserError(f"cannot write {path}: {error}; {FULL}") from error
     return file_sha256(path)
-
-
-def read_manifest(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Our manifest in a header; empty where there is none. Raises UserError when it is not what its hash says."""
-    if MANIFEST not in metadata:
-        return {}
-    manifest: dict[str, Any] = json.loads(metadata[MANIFEST])
-    if canonical_sha256(manifest) != metadata.get(MANIFEST_SHA256):
-        raise UserError("the manifest in the header is not the one that its hash names; the header was edited")
-    return manifest
 
 
 def _kohya(adapters: Adapters, base: CheckpointInfo, manifest: Mapping[str, Any]) -> dict[str, str]:
@@ -91,7 +78,3 @@ def _modelspec(
 def tensor_bytes_sha256(file: bytes) -> str:
     """Hash of what follows the header of a safetensors file."""
     return hashlib.sha256(file[8 + int.from_bytes(file[:8], "little") :]).hexdigest()
-
-
-def _own(manifest: Mapping[str, Any]) -> dict[str, str]:
-    return {MANIFEST: canonical_json(manifest), MANIFEST_SHA256: canonical_sha256(manifest)}

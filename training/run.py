@@ -79,6 +79,7 @@ class Run:
         self._processes = processes or Alone()
         manifest = read_manifest(plan.data)
         dataset = {key: manifest[key] for key in ("posts", "posts_sha256", "images_sha256", "seed", "command")}
+        self._prepare = manifest.get("prepare")
         self._attribution = "; ".join(style["attribution"] for style in manifest["styles"])
         self._parts = _load_base(plan.base, plan.preset, str(self._processes.device), display)
         self._feed = Feed(plan.data, plan.preset, self._parts, plan.cache,
@@ -242,6 +243,7 @@ class Run:
             attribution=self._attribution,
             dataset=self.folder_of_run.settings["dataset"],
             config=self.folder_of_run.settings["preset"],
+            prepare=self._prepare,
         )
 
     def _report(self, meter: Meter, state: str, message: str) -> None:

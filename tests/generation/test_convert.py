@@ -134,7 +134,11 @@ def test_a_single_file_needs_a_layout_and_must_not_be_a_link_elsewhere(tiny, sin
     with pytest.raises(CheckpointError, match="leaves its folder"):
         load(Origin(link, like=tiny))
     shutil.copytree(tiny, tmp_path / "layout", ignore=shutil.ignore_patterns("*.safetensors", "checkpoint.json"))
-    assert load(Origin(single, like=tmp_path / "layout")).parts.info.recipe.padding == "masked"
+    assert load(Origin(single, like=tmp_path / "layout")).parts.info.recipe.padding == "as_trained"
+    foreign = {key: text for key, text in read_header(single).metadata.items() if key.startswith("modelspec.")}
+    save_file(load_file(single), tmp_path / "foreign.safetensors", metadata=foreign)
+    origin = Origin(tmp_path / "foreign.safetensors", like=tmp_path / "layout")
+    assert load(origin).parts.info.recipe.padding == "masked"
     shutil.rmtree(tmp_path / "layout" / "tokenizer_2")
     with pytest.raises(CheckpointError, match="lacks tokenizer_2"):
         load(Origin(single, like=tmp_path / "layout"))

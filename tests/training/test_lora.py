@@ -11,15 +11,16 @@ from safetensors.torch import load_file
 from generation.canonical import canonical_sha256
 from generation.checkpoint import content_sha256, file_sha256, read_checkpoint
 from generation.conditioning import encode_text, time_ids
+from generation.errors import CheckpointError
+from generation.header import MANIFEST, manifest_in
 from generation.loading import Origin, Parts, assemble, load, load_parts
 from generation.lora_file import LoraRef, read_lora_info
 from tests.training.conftest import SMALL_PRESET
 from tests.training.test_run import StopAfter, start
 from training.adapters import Adapters
 from training.cli import main
-from training.errors import UserError
 from training.lora_config import TARGETS, LoraConfig
-from training.lora_file import MANIFEST, read_manifest, tensor_bytes_sha256, write_lora
+from training.lora_file import tensor_bytes_sha256, write_lora
 from training.run import Stopped
 from training.state import load_state
 
@@ -114,10 +115,10 @@ def test_the_header_speaks_kohyas_and_modelspecs_words_and_carries_the_manifest(
     assert said["modelspec.sai_model_spec"] == "1.0.1"
     assert said["modelspec.architecture"] == "stable-diffusion-xl-v1-base/lora"
     assert said["modelspec.hash_sha256"] == f"0x{tensor_bytes_sha256(file.read_bytes())}"
-    assert read_manifest(said) == FIELDS
+    assert manifest_in(said, file) == FIELDS
     assert canonical_sha256(FIELDS) == said[f"{MANIFEST}_sha256"]
-    with pytest.raises(UserError, match="the header was edited"):
-        read_manifest({**said, MANIFEST: json.dumps({**FIELDS, "step": 9})})
+    with pytest.raises(CheckpointError, match="the header was edited"):
+        manifest_in({**said, MANIFEST: json.dumps({**FIELDS, "step": 9})}, file)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_a_run_writes_a_lora_per_epoch_and_leaves_the_base_alone(whole: Path, sm
     assert not all(torch.equal(first[key], second[key]) for key in first)
     assert any(second[key].any() for key in second if key.endswith("lora_up.weight") and "te1" in key)
     assert content_sha256(small_base) == read_checkpoint(small_base).sha256
-    manifest = read_manifest(read_lora_info(files[1]).metadata)
+    manifest = manifest_in(read_lora_info(files[1]).metadata, files[1])
     assert (manifest["epoch"], manifest["step"], manifest["parent"]) == (2, 8, read_checkpoint(small_base).sha256)
     assert manifest["config"]["lora"] == {"rank": 2, "alpha": 0.0, "targets": list(LoraConfig().targets)}
     state = load_state(whole)
