@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import UserError
-from training.parts import Part
+from training.parts import BadRecord, Part
 from training.posts import CATEGORIES, Post, parse_post
 from training.resize import BadImage, image_size
 from training.vocabulary import Vocabulary
@@ -63,8 +63,8 @@ def take_in(part: Part, vocabulary: Vocabulary | None, images: Images) -> Iterat
 
 
 def _take(where: str, record: object, vocabulary: Vocabulary | None, images: Images) -> Intake:
-    if isinstance(record, UserError):
-        return Intake(0, where, None, (str(record),))
+    if isinstance(record, BadRecord):
+        return Intake(record.post, where, None, (str(record),))
     problems: list[str] = []
     number = record.get("id") if isinstance(record, Mapping) else 0
     known = number if isinstance(number, int) else 0

@@ -15,6 +15,12 @@ Record = tuple[str, object]  # where it stands, and what stands there
 SIDECARS = (".json", ".txt", ".caption")
 
 
+class BadRecord(UserError):
+    """Stands in place of a record that cannot be read; ``post`` is its post's id where that is known, or 0."""
+
+    post = 0
+
+
 class Part(Protocol):
     """A piece of a source; cheap to send to another process. As text it says where it lies."""
 
@@ -109,7 +115,10 @@ class Sidecars:
         Posts without an id of their own are numbered by their place in the sorted folder.
         """
         for number, name in enumerate(self.files, self.first):
-            yield str(self.folder / name), sidecar_record(self.folder, name, number)
+            record = sidecar_record(self.folder, name, number)
+            if isinstance(record, BadRecord):
+                record.post = number
+            yield str(self.folder / name), record
 
 
 @dataclass(frozen=True)
@@ -133,7 +142,7 @@ def sidecar_record(folder: Path, name: str, number: int) -> object:
     found = next((image.with_suffix(kind) for kind in SIDECARS if image.with_suffix(kind).is_file()), None)
     own = {"id": number, "file_path": name, "file_ext": image.suffix[1:].lower()}
     if found is None:
-        return UserError(f"{image.name} has no caption beside it ({', '.join(SIDECARS)})")
+        return BadRecord(f"{image.name} has no caption beside it ({', '.join(SIDECARS)})")
     if found.suffix == ".json":
         content = _decoded(found.read_bytes())
         record = content.get("danbooru", content) if isinstance(content, Mapping) else content
@@ -141,7 +150,7 @@ def sidecar_record(folder: Path, name: str, number: int) -> object:
     try:
         text = found.read_text("utf-8").strip()
     except UnicodeDecodeError as error:
-        return UserError(f"{found.name} is not UTF-8 text at byte {error.start}: save it as UTF-8")
+        return BadRecord(f"{found.name} is not UTF-8 text at byte {error.start}: save it as UTF-8")
     return {**own, **_caption_fields(text)}
 
 
@@ -158,11 +167,11 @@ def _decoded(data: bytes) -> Any:
     try:
         return json.loads(data.decode())
     except UnicodeDecodeError as error:
-        return UserError(f"not UTF-8 text at byte {error.start}: save it as UTF-8")
+        return BadRecord(f"not UTF-8 text at byte {error.start}: save it as UTF-8")
     except json.JSONDecodeError as error:
-        return UserError(f"not JSON ({error.msg} at column {error.colno})")
+        return BadRecord(f"not JSON ({error.msg} at column {error.colno})")
     except RecursionError:
-        return UserError("not JSON that can be read: brackets within brackets, too deep")
+        return BadRecord("not JSON that can be read: brackets within brackets, too deep")
 
 
 def filled(record: Mapping[str, Any]) -> dict[str, Any]:

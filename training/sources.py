@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import UserError
-from training.parts import JsonFile, JsonLines, Part, Sidecars, SqliteRows, Unreadable
+from training.parts import BadRecord, JsonFile, JsonLines, Part, Sidecars, SqliteRows, Unreadable
 from training.posts import Post, Report, parse_post
 
 PART_BYTES = 32 * 2**20
@@ -129,7 +129,7 @@ def _parsed(path: Path, report: Report | None) -> Iterator[tuple[str, Post]]:
     """Posts and where each stands."""
     for part in parts_of(path):
         for where, record in part.records():
-            if isinstance(record, UserError):
+            if isinstance(record, BadRecord):
                 raise UserError(f"{where}: {record}")
             yield where, parse_post(record, where, report)
 

@@ -114,6 +114,10 @@ def test_a_folder_of_images_with_captions(tmp_path):
     assert (c.post.id, c.post.file_path, c.post.general) == (7, "c.png", POSTS[6].general)
     assert d.post is None
     assert "d.png has no caption beside it" in d.problems[0]
+    assert d.id == 4
+    (tmp_path / "d.json").write_text("{broken")
+    [*_, d] = take_in(part, vocabulary, Images(tmp_path))
+    assert (d.id, d.post, "not JSON" in d.problems[0]) == (4, None, True)
 
 
 def test_tags_without_categories_are_sorted_by_the_vocabulary(tmp_path):
