@@ -103,6 +103,10 @@ class Trainer:
     def _prepare(self, preset: Preset) -> None:
         """Which networks learn, in which numbers, and how their activations are kept."""
         self._adapted = bool(adapters_in(self._denoiser))
+        if self._processes.shards and (self._adapted or self._optimizing.name != "adamw"):
+            raise UserError(
+                f"--shard takes whole weights and adamw, not {'a LoRA' if self._adapted else self._optimizing.name}"
+            )
         for name, module in self._denoiser.named_children():
             module.requires_grad_(False)
             for part in adapters_in(module) if self._adapted else [module]:
@@ -139,9 +143,10 @@ class Trainer:
         sums = self._processes.total(
             torch.stack([_sums(*each) for each in zip(found, micro_batches, strict=True)]).sum(0)
         )
-        norm = torch.nn.utils.clip_grad_norm_(self._parameters, self._optimizing.grad_clip or math.inf)
+        most = self._optimizing.grad_clip or math.inf
+        norm = self._processes.norm(torch.nn.utils.clip_grad_norm_(self._parameters, most))
         images, loss, raw, *ranges = sums.tolist()
-        if not (math.isfinite(loss) and math.isfinite(norm.item())):
+        if not (math.isfinite(loss) and math.isfinite(norm)):
             raise self._not_finite(found, micro_batches)
         self._optimizer.step()
         self._ema.update(self._denoiser)
@@ -154,7 +159,7 @@ class Trainer:
             raw / images,
             self._optimizing.unet_lr * factor,
             self._optimizing.text_lr * factor,
-            norm.item(),
+            norm,
             tuple((int(count), total) for count, total in zip(ranges[::2], ranges[1::2], strict=True)),
         )
 
@@ -165,7 +170,7 @@ class Trainer:
     def _backward(self, batch: Batch, last: bool) -> Losses:
         """Add the gradients of a micro-batch, so that those of a step are the gradient of its whole batch's mean."""
         autocast = torch.autocast(self._processes.device.type, torch.bfloat16)
-        with self._processes.accumulating(last):
+        with self._processes.accumulating(self._denoiser, last):
             with autocast if self._precision == "bf16_autocast" else nullcontext():
                 losses = self._objective(self._called, batch, self.step)
             # Processes exchange the mean of their gradients: their number makes it the sum.
@@ -182,24 +187,33 @@ class Trainer:
     @contextmanager
     def averaged(self) -> Iterator[Parts]:
         """Within the block, parts with the averaged weights, the ones that are saved and rendered."""
-        with self._ema.applied(self._denoiser):
-            yield self._parts
+        with self._ema.applied(self._denoiser), self._processes.saved(self._parts, self._denoiser) as parts:
+            yield parts
 
     def state(self) -> dict[str, Any]:
         """Weights (the adapters' where there are any), optimiser, averages and step: all that a resumed run needs."""
-        whole = self._processes.whole(self._denoiser, self._optimizer)
+        weights = self._denoiser.state_dict()
         if self._adapted:
             learning = {name for name, value in self._denoiser.named_parameters() if value.requires_grad}
-            whole["weights"] = {name: value for name, value in whole["weights"].items() if name in learning}
-        return {"step": self.step, **whole, "averages": self._ema.state()}
+            weights = {name: value for name, value in weights.items() if name in learning}
+        optimizer, averages = self._optimizer.state_dict(), self._ema.state()
+        state = {"step": self.step, "weights": weights, "optimizer": optimizer, "averages": averages}
+        whole: dict[str, Any] = self._processes.whole(state)
+        return whole
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from ``state()``."""
         self.step = int(state["step"])
-        if self._adapted:
-            state = {**state, "weights": {**self._denoiser.state_dict(), **state["weights"]}}
-        self._processes.restore(self._denoiser, self._optimizer, state)
-        self._ema.load(state["averages"])
+        share, own = self._processes.share, dict(self._denoiser.named_parameters())
+        weights = {name: share(value, own.get(name, value)) for name, value in state["weights"].items()}
+        self._denoiser.load_state_dict({**self._denoiser.state_dict(), **weights} if self._adapted else weights)
+        moments = {
+            number: {name: share(value, self._parameters[number]) for name, value in values.items()}
+            for number, values in state["optimizer"]["state"].items()
+        }
+        self._optimizer.load_state_dict({**state["optimizer"], "state": moments})
+        averages = {name: share(value, own[name]) for name, value in state["averages"]["averages"].items()}
+        self._ema.load({**state["averages"], "averages": averages})
 
 
 def _sums(losses: Losses, batch: Batch) -> torch.Tensor:

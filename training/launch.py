@@ -16,7 +16,7 @@ from training.errors import UserError
 from training.flops import peak_of
 from training.hooks import ArenaClient, ArenaHook
 from training.preference import Preference, level_of
-from training.processes import Alone
+from training.processes import join
 from training.run import Display, Run, RunPlan
 from training.tensorboard import check_installed, open_events
 
@@ -27,6 +27,7 @@ LAUNCH, RUN = "launch.json", "run.json"
 class Launch:
     """Where things are and what to do beside training; paths are absolute.
 
+    ``shard`` cuts weights and optimiser over several processes.
     ``stop_when_worse`` is the confidence of `Preference`, None for never; ``population`` whose votes count.
     """
 
@@ -34,6 +35,7 @@ class Launch:
     base: str
     cache: str
     device: str = "cpu"
+    shard: bool = False
     threads: int = 1
     arena: str | None = None
     stop_when_worse: float | None = None
@@ -59,7 +61,10 @@ class Launch:
         name = torch.cuda.get_device_name(self.device) if self.device.startswith("cuda") else "this processor"
         peak = self.peak_tflops or peak_of(name)
         plan = RunPlan(preset, Path(self.data), Path(self.base), out, Path(self.cache), peak)
-        run = Run(plan, display, stop, Alone(self.device))
+        processes = join(self.device, shard=self.shard)
+        run = Run(plan, display, stop, processes)
+        if processes.rank:  # the leading process alone writes, and speaks with people and arena
+            return run
         write_json(out / LAUNCH, to_mapping(self))
         if self.tensorboard:
             run.mirror(open_events(out, run.step))

@@ -49,6 +49,16 @@ class Display(Protocol):
         """Where the run stands now."""
 
 
+class Silent:
+    """The display of the processes that do not lead."""
+
+    def say(self, text: str) -> None:
+        """Nobody reads it."""
+
+    def step(self, progress: Progress) -> None:
+        """Nobody looks."""
+
+
 @dataclass(frozen=True)
 class RunPlan:
     """What is trained, on what, from what, into which folder; latents are kept in ``cache``.
@@ -73,15 +83,16 @@ class Run:
         """Load base, data and state; raises UserError for whatever is missing, changed or does not fit."""
         self.plan = plan
         self.config = plan.preset.diffusion
-        self._display = display
+        self._processes = processes or Alone()
+        self._leads = self._processes.rank == 0
+        self._display = display if self._leads else Silent()
         self._stop = stop
         self._feedback: Feedback | None = None
-        self._processes = processes or Alone()
         manifest = read_manifest(plan.data)
         dataset = {key: manifest[key] for key in ("posts", "posts_sha256", "images_sha256", "seed", "command")}
         self._prepare = manifest.get("prepare")
         self._attribution = "; ".join(style["attribution"] for style in manifest["styles"])
-        self._parts = _load_base(plan.base, plan.preset, str(self._processes.device), display)
+        self._parts = _load_base(plan.base, plan.preset, str(self._processes.device), self._display)
         self._feed = Feed(plan.data, plan.preset, self._parts, plan.cache,
                           rank=self._processes.rank, world=self._processes.world)  # fmt: skip
         self._timeline = self._feed.timeline
@@ -89,12 +100,11 @@ class Run:
         self._adapters = Adapters(self._parts, lora, self.config.seed) if lora else None
         self.folder_of_run = RunFolder(plan.out, plan.preset, dataset, self._parts.info.sha256)
         self.name = self.folder_of_run.name
-        self._leads = self._processes.rank == 0
         if self._leads:
             self.folder_of_run.claim()
             check_space(plan.out)
         for caution in plan.preset.objective.cautions(self.config.batch):
-            display.say(f"caution: {caution}")
+            self._display.say(f"caution: {caution}")
         self._ahead = ReadAhead(self._feed.batches, self._timeline.steps)
         self._trainer = Trainer(self._parts, plan.preset, self._timeline, self._ahead, self._processes)
         self._log = RunLog(plan.out)
@@ -158,6 +168,10 @@ class Run:
             raise
         self._report(meter, "done", "")
         return self.folder(self.config.epochs)
+
+    def say(self, text: str) -> None:
+        """One line to whoever watches, from the leading process."""
+        self._display.say(text)
 
     def folder(self, epoch: int) -> Path:
         """Where the checkpoint of ``epoch`` (1-based) lies; of a LoRA, its file."""

@@ -15,6 +15,7 @@ from training.base_files import unpack_base
 from training.config import HOME, Preset, load_preset, preset_names
 from training.data import choose_posts
 from training.display import TerminalDisplay, quieten_libraries
+from training.errors import UserError
 from training.launch import Launch
 from training.measure import measure
 from training.posts import Post
@@ -41,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     preset = load_preset(arguments.preset)
     out = arguments.out or HOME / "runs" / preset.name
     status = begin(arguments, preset, out)
-    if status == 0 and arguments.measure:
+    if status == 0 and arguments.measure and os.environ.get("RANK", "0") == "0":
         epochs = [out / f"epoch-{epoch:02d}" for epoch in range(1, (arguments.epochs or preset.diffusion.epochs) + 1)]
         bases = [arguments.base or HOME / "base" / "base"]
         checker = load_checker(arguments.measure)
@@ -58,6 +59,7 @@ def begin(arguments: argparse.Namespace, preset: Preset, out: Path) -> int:
         base=str((arguments.base or HOME / "base" / "base").resolve()),
         cache=str(arguments.cache.resolve()),
         device=arguments.device,
+        shard=arguments.shard,
         threads=arguments.threads,
         arena=arguments.arena,
         stop_when_worse=arguments.stop_when_worse,
@@ -66,6 +68,8 @@ def begin(arguments: argparse.Namespace, preset: Preset, out: Path) -> int:
         tensorboard=arguments.tensorboard,
     )
     launch.check(preset)
+    if arguments.base is None and os.environ.get("WORLD_SIZE", "1") != "1":
+        raise UserError("several processes need --base: `python -m training base unpack` makes the demo's")
     if arguments.base is None:
         unpack_base(HOME / "base")
     return train(launch, preset, out, arguments.arena_token)
@@ -78,9 +82,9 @@ def train(launch: Launch, preset: Preset, out: Path, token: str) -> int:
     with stop_on_signal(stop), TerminalDisplay() as display:
         run = launch.open(preset, out, token, display, stop)
         try:
-            display.say(f"{run.name}: done, last checkpoint {run.train()}")
+            run.say(f"{run.name}: done, last checkpoint {run.train()}")
         except Stopped as stopped:
-            display.say(str(stopped))
+            run.say(str(stopped))
             return PREFERRED if stopped.preferred else INTERRUPTED
     return 0
 
@@ -111,6 +115,8 @@ def run_parser(verb: str, does: str, out: str) -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help=f"run folder (default {HOME}/runs/{out})")
     parser.add_argument("--cache", type=Path, default=HOME / "latents", help="latents by content (default %(default)s)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default %(default)s")
+    parser.add_argument("--shard", action="store_true",
+                        help="cut weights and optimiser over the processes of torchrun (FSDP)")  # fmt: skip
     add_arena_options(parser)
     parser.add_argument("--stop-when-worse", type=float, metavar="CONFIDENCE",
                         help="stop where people prefer an earlier epoch, such as 0.95; needs --arena")  # fmt: skip
