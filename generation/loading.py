@@ -67,7 +67,8 @@ class Parts:
     @property
     def device(self) -> torch.device:
         """Where the components live."""
-        device: torch.device = self.unet.device
+        # Not diffusers' own property: it walks through all modules, which a training step feels.
+        device: torch.device = next(self.unet.parameters()).device
         return device
 
     @property

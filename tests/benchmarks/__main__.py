@@ -51,9 +51,9 @@ CONTESTS = (
     Contest("training: a 5 MP picture into a shard", "a plain Pillow loop", "ms", "training.images", rounds=3),
     Contest("training: a 5 MP picture checked", "decoding alone", "ms", "training.decoding", rounds=3),
     Contest("training: a step's wait for data", "loading when asked", "ms", "training.waiting"),
-    Contest("training: a step of 16 images, tiny base", "a plain loop of diffusers' parts", "ms", "training.step"),
+    Contest("training: a step of 16 images, tiny base", "a plain loop of diffusers' parts", "CPU ms", "training.step"),
     Contest("training: memory of that", "a plain loop of diffusers' parts", "MB", "training.step:memory", rounds=2),
-    Contest("training: that step with captions and data", "batches made before", "ms", "training.step:overhead"),
+    Contest("training: that step with captions and data", "batches made before", "CPU ms", "training.step:overhead"),
     Contest(
         "training: states of SDXL's U-Net a billion weights, bf16", "float32", "GiB", "training.step:states", rounds=1
     ),

@@ -31,7 +31,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 class Voted:
     """A display at which, once the third epoch is saved, voters have judged the two before."""
 
-    def __init__(self, site: Site, run: Path, *strengths: str) -> None:
+    def __init__(self, site: Site, run: Path, *strengths: float) -> None:
         self.site, self.run, self.strengths = site, run, strengths
         self.lines: list[str] = []
         self.seen: list[Progress] = []
@@ -42,8 +42,10 @@ class Voted:
     def step(self, progress: Progress) -> None:
         self.seen.append(progress)
         if progress.message == "epoch 3 saved":
-            name = json.loads((self.run / "run.json").read_text())["run"]
-            cast = self.site.command("-m", "tests.arena.votes.preferring", name, *self.strengths)
+            files = sorted(self.run.glob("epoch-*/checkpoint.json"))
+            hashes = [json.loads(file.read_text())["sha256"] for file in files]
+            votes = [f"{sha256}={value}" for sha256, value in zip(hashes, self.strengths, strict=False)]
+            cast = self.site.command("-m", "tests.arena.votes.preferring", *votes)
             assert int(cast) > 100
 
 
@@ -66,7 +68,7 @@ def heard(run: Path, name: str) -> list[Any]:
 def test_a_run_stops_where_people_prefer_an_earlier_epoch(
     launch: Launch, site: Site, small_preset: Preset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run, display = tmp_path / "run", Voted(site, tmp_path / "run", "1=2", "2=0")
+    run, display = tmp_path / "run", Voted(site, tmp_path / "run", 2, 0)
     preset = preset_of(small_preset, seed=1)
     with pytest.raises(Stopped, match="stopped after step 6: people prefer epoch 1 to epoch 2") as stopped:
         launch.open(preset, run, TOKEN, display, threading.Event()).train()
@@ -91,7 +93,7 @@ def test_a_run_goes_on_where_people_prefer_the_later_epoch(
     launch: Launch, site: Site, small_preset: Preset, tmp_path: Path
 ) -> None:
     site.command()
-    run, display = tmp_path / "run", Voted(site, tmp_path / "run", "1=0", "2=2")
+    run, display = tmp_path / "run", Voted(site, tmp_path / "run", 0, 2)
     last = launch.open(preset_of(small_preset, seed=2), run, TOKEN, display, threading.Event()).train()
     assert last == run / "epoch-04"
     assert heard(run, "preferred") == []

@@ -1,7 +1,6 @@
-"""`python -m tests.arena.votes.preferring RUN EPOCH=STRENGTH …`: simulated voters who judge a run's epochs.
+"""`python -m tests.arena.votes.preferring HASH=STRENGTH …`: simulated voters who judge registered checkpoints.
 
-Makes a duel over the run's registered epochs (with plain pictures as their samples) the first time, then casts votes
-through tickets, as everybody's are cast.
+Makes a duel over them (with plain pictures as their samples) and casts votes through tickets, as everybody's are cast.
 """
 
 import math
@@ -9,6 +8,7 @@ import random
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import django
 
@@ -17,31 +17,30 @@ VOTERS, VOTES, PROMPTS = 60, 3, 40
 
 @dataclass(frozen=True)
 class Strengths:
-    """Picks a checkpoint with odds of exp(strength), by epoch."""
+    """Picks a checkpoint with odds of exp(strength), by the beginning of its hash."""
 
-    by_epoch: dict[int, float]
-    text: str = "prefers epochs by strengths that a test sets"
+    by_hash: dict[str, float]
+    text: str = "prefers checkpoints by strengths that a test sets"
 
-    def answer(self, checkpoints: Sequence[object], rng: random.Random) -> str:
+    def answer(self, checkpoints: Sequence[Any], rng: random.Random) -> str:
         """The number of the picked seat."""
-        weights = [math.exp(self.by_epoch[one.epoch]) for one in checkpoints]  # type: ignore[attr-defined]
-        return str(rng.choices(range(1, len(weights) + 1), weights)[0])
+        shown = [next(value for sha256, value in self.by_hash.items() if one.sha256.startswith(sha256))
+                 for one in checkpoints]  # fmt: skip
+        return str(rng.choices(range(1, len(shown) + 1), [math.exp(value) for value in shown])[0])
 
 
-def main(run: str, *strengths: str) -> None:
-    """Cast VOTERS x VOTES votes on the epochs that are named."""
-    by_epoch = {int(epoch): float(value) for epoch, _, value in (text.partition("=") for text in strengths)}
-    contestants = Contestant.objects.filter(checkpoint__run__name=run, checkpoint__epoch__in=by_epoch)
-    assert contestants.count() == len(by_epoch)
+def main(*strengths: str) -> None:
+    """Cast VOTERS x VOTES votes on the checkpoints that are named, and print how many were cast."""
+    by_hash = {sha256: float(value) for sha256, _, value in (text.partition("=") for text in strengths)}
     poll = make_poll("duel", PROMPTS)
-    enrol(poll, *contestants.order_by("checkpoint__epoch"))
+    enrol(poll, *(find_contestant(sha256) for sha256 in by_hash))
     rng = random.Random(0)
-    print(sum(len(simulate(poll, Strengths(by_epoch), rng, VOTES)) for _ in range(VOTERS)))
+    print(sum(len(simulate(poll, Strengths(by_hash), rng, VOTES)) for _ in range(VOTERS)))
 
 
 if __name__ == "__main__":
     django.setup()
-    from arena.gallery.models import Contestant
+    from arena.gallery.finding import find_contestant
     from arena.votes.simulation import simulate
     from tests.arena.votes.building import enrol, make_poll
 

@@ -49,7 +49,7 @@ def measured(who: str, figure: str, place: Path) -> float:
 
 
 def workers(folder: Path) -> Workers:
-    """Milliseconds of a step of 16 images."""
+    """Processor milliseconds of a step of 16 images."""
     place = world(folder)
     return partial(measured, "ours", "ms", place), partial(measured, "plain", "ms", place)
 
@@ -61,7 +61,7 @@ def memory(folder: Path) -> Workers:
 
 
 def overhead(folder: Path) -> Workers:
-    """Milliseconds of a step with captions and data made beside it, against one on batches that are there."""
+    """Processor milliseconds of a step with captions and data made beside it, against one on batches that are there."""
     place = world(folder)
     return partial(measured, "ours", "ms", place), partial(measured, "ready", "ms", place)
 

@@ -1,7 +1,7 @@
 """One trainer in a process of its own: `python -m tests.benchmarks.training.trainers WHO FOLDER SEED`.
 
 WHO is `ours`, `ready` (ours, on batches that are made before) or `plain` (diffusers' parts). Prints as JSON the
-milliseconds of the median step, the most megabytes that the process held, and the losses.
+processor milliseconds of the median step, the most megabytes that the process held, and the losses.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def pool_of(folder: Path, seed: int) -> Loader:
 
 
 def ours(folder: Path, seed: int, *, ready: bool = False) -> tuple[list[float], list[float]]:
-    """Seconds and losses of our trainer's steps."""
+    """Processor seconds and losses of our trainer's steps."""
     feed = feed_of(folder, seed)
     batches = ReadAhead(feed.batches, STEPS)
     made = [batches(step) for step in range(STEPS)] if ready else []
@@ -77,7 +77,7 @@ def ours(folder: Path, seed: int, *, ready: bool = False) -> tuple[list[float], 
 
 
 def plain(folder: Path, seed: int) -> tuple[list[float], list[float]]:
-    """Seconds and losses of the plain loop's steps, on the same pictures and captions in an order of its own."""
+    """Processor seconds and losses of the plain loop's steps, on the same pictures and captions in its own order."""
     loop = PlainLoop(folder / "base", RECIPE)
     torch.manual_seed(seed)
     batches = loop.loader(pictures(folder, seed), seed)
@@ -92,12 +92,12 @@ def pictures(folder: Path, seed: int) -> Pictures:
 
 
 def timed(step: Callable[[int], float]) -> tuple[list[float], list[float]]:
-    """Seconds and losses of all steps after those that warm up."""
+    """Processor seconds, all threads together, and losses of all steps after those that warm up."""
     seconds, losses = list[float](), list[float]()
     for number in range(STEPS):
-        begin = time.perf_counter()
+        begin = time.process_time()
         losses.append(step(number))
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(time.process_time() - begin)
     return seconds[WARM:], losses
 
 
