@@ -388,4 +388,4 @@ def test_the_numbers_of_a_row_are_spelt_once_for_the_page() -> None:
     assert of_value.interval == "3.04 to 4.06"
     (blank,) = chart([row(lineage=[])]).entries
     assert (blank.value, blank.average, blank.error, blank.parent, blank.earlier) == ("", "", "", "", "")
-    assert blank.interval == "not measured"
+    assert blank.interval == "not measured yet"
