@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-DEFAULT_AGE_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,4 @@
+import math
 import random
 from itertools import pairwise
 
@@ -33,9 +34,19 @@ def test_a_thousand_jobs_need_a_tenth_of_the_swaps_and_none_waits_too_long(seed)
     assert found.swaps == 20
     assert found.seconds == pytest.approx(1580)
     assert found.longest_wait <= 1800
+    assert found.swaps <= 20 * math.ceil(found.seconds / 1800), "at most once each in every stretch of the bound"
     first_come = served_first_come(jobs)
     assert first_come.swaps >= 10 * found.swaps
     assert sorted(step.job.key for step in found.steps) == [one.key for one in jobs]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seconds", [400, 800])
+def test_a_tenth_of_the_swaps_is_enough_while_jobs_come_faster_than_they_are_done(seed, seconds):
+    jobs = many(seconds, seed)
+    found = plan(jobs, cost=COST, now=0.0, age_seconds=1800)
+    assert served_first_come(jobs).swaps >= 10 * found.swaps
+    assert found.longest_wait <= 1800
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
