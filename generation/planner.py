@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 
-
 @dataclass(frozen=True, slots=True)
 class Job:
     """Images that one checkpoint owes.

@@ -31,7 +31,6 @@ from generation.probes.rendering import Side, Work, render, with_home
 from generation.probes.result import ProbeResult, measured
 
 COLUMNS = ("checkpoint", "case", "measure", "value", "low", "high")
-RESULT_FILE = "result.json"
 
 
 def probe_options(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +89,7 @@ def _results(
         info = renderer.info
         suite = asked.suite(cases, seeds, side.recipe)
         result = ProbeResult(asked, info.name, info.sha256, suite, work.total, numbers)
-        write_json(side.folder / RESULT_FILE, result.to_dict())
+        write_json(side.folder / f"{asked.name}.json", result.to_dict())
         results.append(result)
     return results
 

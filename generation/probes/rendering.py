@@ -10,7 +10,7 @@ from PIL import Image
 
 from generation.errors import ImageError
 from generation.files import write_bytes
-from generation.imageio import archive_png, read_archive
+from generation.imageio import archive_png, blind_png, read_archive
 from generation.modes import PLAIN, Mode
 from generation.probes.colour import Pixels
 from generation.probes.measures import hole
@@ -18,6 +18,7 @@ from generation.probes.probe import Case, Probe, Variant
 from generation.recipe import ImageRequest, Recipe
 
 GREY = 128
+DAMAGED = "damaged"
 Images = dict[str, dict[str, Pixels]]
 Picture = tuple[Case, int, Pixels]
 
@@ -128,7 +129,16 @@ def _batches(work: Work, side: Side, variant: Variant) -> Iterator[tuple[Mode, l
     for case, seed in work.keys:
         source, _ = read_archive(path_of(side, variant.source, case, seed).read_bytes())
         image, mask = damaged(source)
+        _keep_sources(side, case, seed, image, mask)
         yield Mode(image=image, mask=mask), [(case, seed)]
+
+
+def _keep_sources(side: Side, case: Case, seed: int, image: Image.Image, mask: Image.Image) -> None:
+    """What ``verify`` asks for: ``damaged/CASE-SEED.png`` and ``damaged/mask.png``."""
+    for name, picture in ((f"{case.name}-{seed}", image), ("mask", mask)):
+        path = side.folder / DAMAGED / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        write_bytes(path, blind_png(picture))
 
 
 def _expected(renderer: Any, recipe: Recipe, mode: Mode, request: ImageRequest) -> dict[str, Any]:

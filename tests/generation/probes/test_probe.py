@@ -83,11 +83,14 @@ def test_pictures_stay_and_are_not_rendered_twice(tiny, lora, tmp_path, capsys):
     command = ["inpainting", "--checkpoint", str(tiny), "--prompts", "demo", "--out", str(out)]
     first = told(capsys, command)
     (folder,) = out.iterdir()
-    assert json.loads((folder / "result.json").read_text()) == first[0]
-    files = sorted(folder.rglob("*.png"))
+    assert json.loads((folder / "inpainting.json").read_text()) == first[0]
+    files = sorted(file for file in folder.rglob("*.png") if file.parent.name != "damaged")
     assert Counter(file.parent.name for file in files) == {"original": 3, "inpainted": 3}
     _, manifest = read_archive(files[0].read_bytes())
     assert (manifest["mode"], manifest["seed"]) == ("inpainting", 1)
+    sources = ["--image", str(folder / "damaged" / files[0].name), "--mask", str(folder / "damaged" / "mask.png")]
+    assert main(["verify", str(files[0]), "--checkpoint", str(tiny), *sources]) == 0
+    capsys.readouterr()
     before = {file: file.stat().st_mtime_ns for file in files}
     files[0].write_bytes(files[0].read_bytes()[:100])  # as a full disk leaves it
     files[4].write_bytes(files[5].read_bytes())  # another prompt's picture
