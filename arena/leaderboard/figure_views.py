@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from arena.evaluations.models import ProbeScore
 from arena.leaderboard.cuts import UnknownBoardError
 from arena.leaderboard.figures.asking import Ask, Figure, Table
 from arena.leaderboard.figures.making import KINDS, made
@@ -135,6 +136,12 @@ def _with_metric(ask: Ask, metric: str) -> Ask:
     return replace(ask, metric=metric)
 
 
+def _never_probed() -> set[str]:
+    """Metrics of probes that nobody has a score of; the pages do not offer them."""
+    probed = set(ProbeScore.objects.values_list("probe", flat=True).distinct())
+    return {name for name, measure in MEASURES.items() if measure.probe and measure.probe not in probed}
+
+
 def _simulated() -> bool:
     """Whether simulated voters have voted at all."""
     return Vote.objects.filter(ticket__voter__population=Voter.Population.SIMULATED).exists()
@@ -144,6 +151,7 @@ def _context(ask: Ask, found: Figure) -> dict[str, object]:
     kind = KINDS[ask.kind]
     metric = ask.metric or next(iter(kind.metrics), "")
     plain = replace(ask, earlier="", later="")
+    hidden = _never_probed()
     polls = [("", _("All polls")), *Poll.Kind.choices]
     return {
         "section": "boards",
@@ -158,7 +166,7 @@ def _context(ask: Ask, found: Figure) -> dict[str, object]:
         "kinds": [(one.title, _address(Ask(name, poll=ask.poll, population=ask.population)), name == ask.kind)
                   for name, one in KINDS.items()],
         "metrics": [(title, _address(_with_metric(plain, name)), name == metric)
-                    for name, title in kind.metrics.items()],
+                    for name, title in kind.metrics.items() if name == metric or name not in hidden],
         "polls": [] if metric in MEASURES and ask.kind == "ratings" else
                  [(title, _address(replace(plain, poll=name)), name == ask.poll) for name, title in polls],
         "populations": [(title, _address(replace(plain, population=name)), name == ask.population)

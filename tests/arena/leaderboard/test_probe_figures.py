@@ -1,6 +1,7 @@
 """Probes in the figures: drawn like any stored metric, and held against what people say."""
 
 import pytest
+from django.test import Client
 
 from arena.evaluations.models import ProbeScore
 from arena.leaderboard.cuts import UnknownBoardError
@@ -53,3 +54,11 @@ def test_scores_of_the_newest_suite_are_drawn_best_first(voted) -> None:
 def test_nothing_is_probed_yet(voted) -> None:
     found = made(Ask("ratings", "probe-inpainting"))
     assert (found.state, found.message) == ("no-scores", "No checkpoint was probed for it yet.")
+
+
+def test_pages_offer_probes_that_somebody_has_a_score_of(client: Client, voted) -> None:
+    assert "Effect of padding" not in client.get("/figures/ratings/").content.decode()
+    probed(next(iter(voted.contestants.values())), "padding", 0.3)
+    page = client.get("/figures/ratings/").content.decode()
+    assert "Effect of padding" in page
+    assert "Inpainting harmony" not in page
