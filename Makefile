@@ -83,6 +83,7 @@ soak: $(VENV)/.test
 figures: $(VENV)/.test
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[figures]'
 	$(BIN)/python -m tests.figures.usual_practice $(ARGS)
+	$(BIN)/python -m tests.figures.modes
 
 docs: $(VENV)/.test
 	$(BIN)/python -m pytest -q tests/test_docs.py $(ARGS)

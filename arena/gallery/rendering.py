@@ -89,7 +89,7 @@ class LoadedRenderer:
         file = contestant.lora.file if contestant.lora else ""
         key = (contestant.weights, contestant.checkpoint.folder, file)
         if (kind, key) != (self._kind, self._key):
-            origin = _sound_origin(contestant)
+            origin = sound_origin(contestant)
             self._key = None
             if kind == self._kind:
                 self._renderer.swap(origin)
@@ -108,7 +108,7 @@ class LoadedRenderer:
 LOADED = LoadedRenderer()
 
 
-def _sound_origin(contestant: Contestant) -> Any:
+def sound_origin(contestant: Contestant) -> Any:
     """What the renderer loads: the folder, or with a LoRA an Origin of both."""
     checkpoint, lora = contestant.checkpoint, contestant.lora
     folder = Path(checkpoint.folder)
