@@ -18,9 +18,10 @@ from training.hooks import ArenaClient, ArenaHook
 from training.preference import Preference, level_of
 from training.processes import join
 from training.run import Display, Run, RunPlan
+from training.run_files import RUN
 from training.tensorboard import check_installed, open_events
 
-LAUNCH, RUN = "launch.json", "run.json"
+LAUNCH = "launch.json"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from training.buckets import BucketConfig, assign
 from training.caption_config import CaptionConfig
 from training.captions import Trace, caption
 from training.census import Census, part_counts
-from training.config import from_mapping
+from training.config import from_mapping, to_mapping
 from training.errors import UserError
 from training.expectation import expected_kept
 from training.folder import read_manifest, with_vocabulary
@@ -63,7 +63,8 @@ def gather(asked: Asked) -> dict[str, Any]:
     vocabulary = read_vocabulary(asked.folder / FILE, reported)
     return {
         "set": str(asked.folder.resolve()),
-        "manifest": {name: manifest[name] for name in ("source", "posts", "removed", "parts", "command", "prepare")},
+        "manifest": {name: manifest[name] for name in ("source", "posts", "removed", "parts", "command")}
+        | {"prepare": to_mapping(config)},  # with what settings came later
         "synthetic_fields": manifest.get("synthetic_fields", []),
         "synthetic_posts": after.synthetic,
         "reasons": dict(counts["reasons"].most_common()),

@@ -11,8 +11,7 @@ from typing import Any, Protocol
 
 from generation.files import write_text
 from training.meter import rates
-
-STEPS, EPOCHS, STANDINGS = "steps.jsonl", "log.jsonl", "standings.jsonl"
+from training.run_files import EPOCHS, STANDINGS, STEPS
 
 
 class Events(Protocol):

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from generation.checkpoint import INFO_FILE
 from training.errors import UserError
-from training.launch import RUN
-from training.run_log import EPOCHS, STANDINGS, STEPS
-from training.samples import ASKED, FOLDER
+from training.run_files import ASKED, EPOCHS, RUN, SAMPLES, STANDINGS, STEPS
 
 POINTS = 240  # of a curve: each the mean over equally many steps
 COLUMNS = ("step", "loss", "raw_loss", "unet_lr", "text_lr", "images", "wall_s", "wait_s", "mfu")
@@ -116,7 +114,7 @@ def _checkpoint(folder: Path, epoch: int) -> dict[str, Any]:
 
 def _samples(folder: Path) -> dict[str, Any]:
     """Prompts, seeds, and the names of the checkpoints that rendered them; empty before `training samples`."""
-    path = folder / FOLDER / ASKED
+    path = folder / SAMPLES / ASKED
     if not path.is_file():
         return {"prompts": [], "seeds": [], "checkpoints": []}
     found = json.loads(path.read_text("utf-8"))

@@ -15,8 +15,8 @@ from PIL import Image
 from training.curves import Line, curves, intervals, short
 from training.page import figure, figures, folded, header, section, table, whole_page
 from training.plots import number, percent
+from training.run_files import SAMPLES
 from training.run_report import trajectory
-from training.samples import FOLDER
 
 MOST_SIDE = 256  # pixels of an image in the page; the whole ones lie in the run's folder
 Values = dict[str, Any]
@@ -139,7 +139,7 @@ def _row(run: Path, name: str, images: int) -> str:
 
 
 def _cell(run: Path, name: str, place: int) -> str:
-    file = f"{FOLDER}/{name}/{place + 1}.png"
+    file = f"{SAMPLES}/{name}/{place + 1}.png"
     with Image.open(run / file) as image:
         small = image.convert("RGB")
     small.thumbnail((MOST_SIDE, MOST_SIDE), Image.Resampling.LANCZOS)

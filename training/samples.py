@@ -21,8 +21,9 @@ from training.data import choose_posts
 from training.errors import UserError
 from training.launch import LAUNCH, read_launch
 from training.measure import name_prompt
+from training.run_files import ASKED
 
-FOLDER, ASKED, GRID = "samples", "samples.json", "grid.png"
+GRID = "grid.png"
 COLUMNS = 6  # prompts that are chosen where none are given
 PLAIN = (
     "1girl, solo, long hair, blue eyes, smile",

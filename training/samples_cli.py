@@ -10,7 +10,8 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from training.display import quieten_libraries
-from training.samples import FOLDER, SEEDS, Asked, default_prompts, render_samples
+from training.run_files import SAMPLES
+from training.samples import SEEDS, Asked, default_prompts, render_samples
 from training.train_cli import positive
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -28,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
         task = progress.add_task("loading", total=None)
         grid = render_samples(
             arguments.place,
-            arguments.out or arguments.place / FOLDER,
+            arguments.out or arguments.place / SAMPLES,
             asked,
             device=arguments.device,
             said=lambda name, done, total: progress.update(task, description=name, completed=done, total=total),

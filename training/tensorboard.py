@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import UserError
-from training.run_log import STEPS
+from training.run_files import STEPS
 
 FOLDER = "tensorboard"
 SPEED = ("images_per_s", "data_wait", "mfu")
