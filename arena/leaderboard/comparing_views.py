@@ -17,9 +17,9 @@ from arena.leaderboard.cuts import UnknownBoardError
 from arena.leaderboard.log import ReplayError
 from arena.leaderboard.table import slice_of
 from arena.leaderboard.tasks import catch_up
-from arena.leaderboard.views import POPULATIONS, SECONDS
+from arena.leaderboard.views import SECONDS, populations
 from arena.polls.models import Poll
-from arena.votes.models import Vote, Voter
+from arena.votes.models import Voter
 from rating.errors import SettingError
 
 FIELDS = ("a", "b", "reference")
@@ -77,7 +77,6 @@ def _form(request: HttpRequest, named: dict[str, Contestant]) -> dict[str, Any]:
     """What may be asked for, and what was."""
     contestants = list(Contestant.objects.select_related("checkpoint__run", "lora").defer("checkpoint__manifest"))
     contestants.sort(key=lambda one: (-one.checkpoint.run_id, one.checkpoint.epoch, one.checkpoint.step, one.pk))
-    simulated = Vote.objects.filter(ticket__voter__population=Voter.Population.SIMULATED).exists()
     kept = {name: request.GET.get(name) for name in ("poll", "population", "slice")}
     return {
         "kept": "".join(f"&{name}={quote(value)}" for name, value in kept.items() if value),
@@ -86,5 +85,5 @@ def _form(request: HttpRequest, named: dict[str, Contestant]) -> dict[str, Any]:
         "named": named,
         "asked": {name: request.GET.get(name, "") for name in ("run", "poll", "population", "slice")},
         "polls": Poll.Kind.choices,
-        "populations": POPULATIONS.items() if simulated else [],
+        "populations": populations(),
     }

@@ -21,9 +21,9 @@ from arena.leaderboard.figures.of_scores import MEASURES
 from arena.leaderboard.figures.png import png
 from arena.leaderboard.figures.svg import NARROW, WIDE, darkened
 from arena.leaderboard.log import ReplayError
-from arena.leaderboard.views import POPULATIONS, SECONDS
+from arena.leaderboard.views import SECONDS, populations
 from arena.polls.models import Poll
-from arena.votes.models import Vote, Voter
+from arena.votes.models import Voter
 
 # Rows of a table that the page shows; files have all.
 ROWS_SHOWN = 100
@@ -142,11 +142,6 @@ def _never_probed() -> set[str]:
     return {name for name, measure in MEASURES.items() if measure.probe and measure.probe not in probed}
 
 
-def _simulated() -> bool:
-    """Whether simulated voters have voted at all."""
-    return Vote.objects.filter(ticket__voter__population=Voter.Population.SIMULATED).exists()
-
-
 def _context(ask: Ask, found: Figure) -> dict[str, object]:
     kind = KINDS[ask.kind]
     metric = ask.metric or next(iter(kind.metrics), "")
@@ -170,7 +165,7 @@ def _context(ask: Ask, found: Figure) -> dict[str, object]:
         "polls": [] if metric in MEASURES and ask.kind == "ratings" else
                  [(title, _address(replace(plain, poll=name)), name == ask.poll) for name, title in polls],
         "populations": [(title, _address(replace(plain, population=name)), name == ask.population)
-                        for name, title in POPULATIONS.items()] if _simulated() else [],
+                        for name, title in populations()],
         "runs": runs_with_epochs() if ask.kind == "trend" else [],
         **found.extra,
     }  # fmt: skip

@@ -96,6 +96,12 @@ def _context(found: Board) -> dict[str, object]:
     }
 
 
+def populations() -> list[tuple[str, object]]:
+    """Name and title of each population to choose from: none while simulated voters have not voted."""
+    simulated = Vote.objects.filter(ticket__voter__population=Voter.Population.SIMULATED).exists()
+    return list(POPULATIONS.items()) if simulated else []
+
+
 def kept_of(head: Head) -> dict[str, str]:
     """What the address of a board says of its votes, beside the poll."""
     kept = {"population": head.population, "slice": head.cut}
@@ -111,9 +117,8 @@ def address_of(metric: str, head: Head) -> str:
 
 
 def _tabs(found: Board) -> dict[str, object]:
-    """Links to the other boards. People and simulated voters get tabs only where the latter have voted."""
+    """Links to the other boards."""
     head = found.head
-    simulated = Vote.objects.filter(ticket__voter__population=Voter.Population.SIMULATED).exists()
     kept = kept_of(head)
     return {
         "section": "boards",
@@ -122,7 +127,7 @@ def _tabs(found: Board) -> dict[str, object]:
         "metrics": [(metric, TITLES.get(metric, metric), address_of(metric, head)) for metric in METRICS],
         # A board without votes has neither polls nor voters.
         "kinds": [] if head.lower_is_better else [(None, _("All polls")), *Poll.Kind.choices],
-        "populations": POPULATIONS.items() if simulated and not head.lower_is_better else [],
+        "populations": [] if head.lower_is_better else populations(),
         "query": f"?{urlencode(kept)}" if kept else "",
         "fragment": urlencode({"population": head.population, **kept, "fragment": 1}),
         "cuts": [
