@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from generation.files import write_json
+from generation.lora_file import read_lora_info
 from training.errors import UserError
 
 TIMEOUT = 10.0  # seconds of waiting for one answer
@@ -84,13 +85,15 @@ class ArenaClient:
         body = {name: value for name, value in asdict(progress).items() if name not in LOCAL}
         self._once("POST", f"/api/runs/{urllib.parse.quote(run)}/progress", body, PROGRESS_TIMEOUT)
 
-    def register(self, folder: Path) -> dict[str, Any]:
-        """Make a checkpoint folder a contestant; the arena answers the same for one that it knows.
+    def register(self, folder: Path, lora: Path | None = None) -> dict[str, Any]:
+        """Make a checkpoint folder, perhaps with a LoRA, a contestant; the arena answers the same for one it knows.
 
         Returns ``{"id", "created", "evaluation", "url"}``. Raises ArenaUnreachable after all tries, or ArenaRefused.
         """
         checkpoint = json.loads((folder / "checkpoint.json").read_text("utf-8"))
         body = {"path": str(folder.resolve()), "checkpoint": checkpoint}
+        if lora is not None:
+            body["lora"] = str(lora.resolve())
         return self._patiently("POST", "/api/checkpoints", body, REGISTER_TIMEOUT)
 
     def standings(self, metric: str = "trueskill", population: str = "people", poll: str | None = None) -> Any:
@@ -141,10 +144,20 @@ class ArenaHook:
     """
 
     def __init__(
-        self, client: ArenaClient, run: str, folder: Path, say: Callable[[str], None], population: str = "people"
+        self,
+        client: ArenaClient,
+        run: str,
+        folder: Path,
+        say: Callable[[str], None],
+        population: str = "people",
+        base: Path | None = None,
     ) -> None:
-        """``population``: of whose votes the standings are, people or simulated."""
+        """``population``: of whose votes the standings are, people or simulated.
+
+        ``base``: where the epochs are LoRAs, the checkpoint folder that they are added to.
+        """
         self._client = client
+        self._base = base
         self._run = run
         self._population = population
         self._folder = folder
@@ -169,7 +182,8 @@ class ArenaHook:
         """
         for name in self.waiting():
             try:
-                answer = self._client.register(self._folder / name)
+                epoch = self._folder / name
+                answer = self._client.register(self._base, epoch) if self._base else self._client.register(epoch)
             except ArenaUnreachable as error:
                 self._say(f"{name} not registered, will be sent again: {error}")
                 return
@@ -182,8 +196,9 @@ class ArenaHook:
             write_json(self._folder / REGISTERED, known)
 
     def waiting(self) -> list[str]:
-        """Names of whole checkpoint folders that the arena has not got yet, in the order of their epochs."""
-        there = sorted(file.parent.name for file in self._folder.glob("epoch-*[0-9]/checkpoint.json"))
+        """Names of whole checkpoint folders, or LoRAs, that the arena has not got yet, in the order of their epochs."""
+        files = self._folder.glob("epoch-*[0-9].safetensors" if self._base else "epoch-*[0-9]/checkpoint.json")
+        there = sorted(file.name if self._base else file.parent.name for file in files)
         known = self._known().get(self._client.url, [])
         return [name for name in there if name not in known]
 
@@ -201,7 +216,14 @@ class ArenaHook:
         except (ArenaUnreachable, ArenaRefused) as error:
             self._say(f"no standings: {error}")
             return None
-        return [{name: row[name] for name in ROW} for row in board["rows"] if row["run"] == self._run]
+        return [{name: row[name] for name in ROW} for row in board["rows"] if self.owns(row)]
+
+    def owns(self, row: Mapping[str, Any]) -> bool:
+        """A LoRA's row is one of its base's run, and is called after both."""
+        if self._base is None:
+            return bool(row["run"] == self._run)
+        epochs = self._folder.glob("epoch-*[0-9].safetensors")
+        return any(row["contestant"].endswith(f" + {read_lora_info(file).name}") for file in epochs)
 
 
 def format_standings(rows: Sequence[Mapping[str, Any]] | None) -> str:

@@ -54,6 +54,9 @@ class Launch:
             if self.arena is None:
                 raise UserError("--stop-when-worse asks the arena: give --arena URL as well")
             level_of(self.stop_when_worse, preset.diffusion.epochs)
+        for name, asked in (("--stop-when-worse", self.stop_when_worse is not None), ("--shard", self.shard)):
+            if asked and preset.lora:
+                raise UserError(f"{name} is for checkpoints; leave it out for a LoRA")
 
     def open(self, preset: Preset, out: Path, token: str, display: Display, stop: threading.Event) -> Run:
         """The run, at the step where it stands, connected to what it tells and asks."""
@@ -73,7 +76,8 @@ class Launch:
             display.say(f"MFU is not known: no peak is known for {name}; give --peak-tflops")
         if self.arena is not None:
             client = ArenaClient(self.arena, token)
-            hook = ArenaHook(client, run.name, out, display.say, self.population)
+            base = Path(self.base) if preset.lora else None
+            hook = ArenaHook(client, run.name, out, display.say, self.population, base)
             run.connect(hook, self._preference(client, preset, out, display))
         return run
 
