@@ -89,6 +89,14 @@ def test_comparisons_show_the_numbers_of_the_command(arena: Arena, told: list[li
         assert cells(page, "always") == [f"{row['always_low']:z.0f} to {row['always_high']:z.0f}" for row in rows]
 
 
+def test_the_polls_of_the_status_page_fit_a_narrow_screen(arena: Arena) -> None:
+    with arena.window() as page:
+        page.set_viewport_size({"width": 360, "height": 800})
+        page.goto("/status/")
+        assert page.locator("#polls tbody tr").count() == 3
+        assert page.evaluate("one => one.scrollWidth <= one.clientWidth", page.query_selector("#polls .scroll"))
+
+
 def test_every_link_leads_to_a_page_that_opens(arena: Arena) -> None:
     with arena.window() as page:
         opened, waiting = set[str](), ["/"]
