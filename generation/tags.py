@@ -67,12 +67,12 @@ def person_rank(tag: str) -> int:
 
 def split_persons(general: Iterable[str]) -> tuple[list[str], list[str]]:
     """Person counts in their order, and the other general tags in alphabetical order."""
-    tags = sorted(general)
-    persons = [tag for tag in tags if person_rank(tag) >= 0]
-    if not persons:
-        return persons, tags
+    others = sorted(general)
+    persons = [tag for tag in others if person_rank(tag) >= 0]
+    for tag in persons:
+        others.remove(tag)
     persons.sort(key=person_rank)
-    return persons, [tag for tag in tags if tag not in persons]
+    return persons, others
 
 
 @_remembered

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from generation.tags import YEAR_BOUNDS, spaced
 
@@ -59,14 +59,15 @@ class Level:
 
     def kept(self, tags: int, rounding: str = "floor") -> int:
         """How many of ``tags`` droppable tags stay [A2]. ``rounding``: floor, ceil, or round (halves to even)."""
-        part = round(self.share * tags, 9)  # 0.3 * 10 is a little more than 3 in binary
-        return min(tags, max(_whole(part, rounding), self.least))
+        return _kept(self.share, self.least, tags, rounding)
 
 
-def _whole(number: float, rounding: str) -> int:
+@cache
+def _kept(share: float, least: int, tags: int, rounding: str) -> int:
+    part = round(share * tags, 9)  # 0.3 * 10 is a little more than 3 in binary
     if rounding == "round":
-        return round(number)
-    return math.ceil(number) if rounding == "ceil" else math.floor(number)
+        return min(tags, max(round(part), least))
+    return min(tags, max(math.ceil(part) if rounding == "ceil" else math.floor(part), least))
 
 
 # Section 3.2: 30 % max(30 %, 10), 20 % max(40 %, 15), 10 % min(6, N), 4 % min(4, N); 36 % are unsaid [A1].

@@ -43,7 +43,7 @@ class Draws:
     __slots__ = ("_block", "_prefix", "_slots")
 
     def __init__(self, purpose: str, *numbers: int, slots: Mapping[str, int] | None = None) -> None:
-        self._prefix = ":".join([purpose, *map(str, numbers), ""]).encode()
+        self._prefix = b"%b:" % purpose.encode() + b"%d:" * len(numbers) % numbers
         self._slots = slots or {}
         self._block = self.integers("slots", len(self._slots))
 
