@@ -73,23 +73,24 @@ def _rows(
 
 
 def _lora(info: LoraInfo) -> Lora:
-    """The LoRA's row; a file that was moved is found again and its new place kept."""
+    """The LoRA's row; a file that was moved is found again, and the checkpoint it was trained on once that is here."""
     said = info.metadata
+    trained_on = Checkpoint.objects.filter(sha256=info.trained_on).first() if info.trained_on else None
     facts = {name: said[key][:MAX_FACT_CHARACTERS] for key, name in LORA_FACTS.items() if said.get(key)}
     lora, created = Lora.objects.get_or_create(
         sha256=info.sha256,
         defaults={
             "name": info.name[:200],
             "file": str(info.path),
-            "trained_on": Checkpoint.objects.filter(sha256=info.trained_on).first() if info.trained_on else None,
+            "trained_on": trained_on,
             "licence": said.get("modelspec.license", "")[:100],
             "attribution": said.get("modelspec.author", ""),
             "facts": {"layers": info.layers, "rank": ", ".join(map(str, info.ranks)), **facts},
         },
     )
-    if not created and lora.file != str(info.path):
-        lora.file = str(info.path)
-        lora.save(update_fields=["file"])
+    if not created:
+        lora.file, lora.trained_on = str(info.path), trained_on or lora.trained_on
+        lora.save(update_fields=["file", "trained_on"])
     return lora
 
 

@@ -61,9 +61,10 @@ def test_what_the_file_says_is_kept_but_for_the_trainers_folders(tiny_folder: Pa
     lora = Lora.objects.get()
     assert (lora.sha256, lora.licence, lora.trained_on) == (file_sha256(tiny_lora), "CC0-1.0", checkpoint)
     assert lora.facts == {"layers": read_lora_info(tiny_lora).layers, "rank": "2"}
+    Lora.objects.update(trained_on=None)
     moved = shutil.copy(tiny_lora, tiny_lora.with_name("moved.safetensors"))
     register(tiny_folder, LoraRef(moved))
-    assert Lora.objects.get().file == str(moved)
+    assert (Lora.objects.get().file, Lora.objects.get().trained_on) == (str(moved), checkpoint)
 
 
 def test_no_lora_is_refused_and_nothing_is_written(tiny_folder: Path, tmp_path: Path) -> None:
@@ -134,6 +135,7 @@ def test_one_lora_on_two_checkpoints_is_evaluated_enrolled_and_compared(
     assert row.prompt == prompt
     assert all(cell.sample for cell in cells)
     assert f'href="/loras/{Lora.objects.get().sha256[:12]}/"' in sides.content.decode()
+    assert "LoRA: CC0-1.0" in sides.content.decode()
     board = client.get("/boards/trueskill/").content.decode()
     assert all(str(contestant) in board for contestant in contestants)
     assert set(contestant_names().values()) == {f"{one.pk} {one}" for one in contestants}
