@@ -222,7 +222,11 @@ class Sample(models.Model):
         constraints = (
             models.UniqueConstraint(fields=("contestant", "prompt", "seed"), name="one_sample_per_prompt_and_seed"),
         )
-        indexes = (models.Index(fields=("prompt", "seed")),)
+        indexes = (
+            models.Index(fields=("prompt", "seed")),
+            # Pairing counts all samples of a poll for every ticket: this has all that it asks for.
+            models.Index(fields=("contestant", "prompt", "seed", "conditions"), name="sample_conditions"),
+        )
 
     def __str__(self) -> str:
         return f"{self.contestant}, prompt {self.prompt_id}, seed {self.seed}"

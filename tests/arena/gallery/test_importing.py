@@ -1,6 +1,7 @@
 """Images of a closed system take part: all of a table or nothing, blind like any other, marked wherever named."""
 
 import io
+import random
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ from arena.gallery.importing import Identity, TableError, import_images
 from arena.gallery.models import Checkpoint, Contestant, ImportedError, Prompt, Run, Sample
 from arena.leaderboard import table
 from arena.polls.models import Enrolment, Poll
+from arena.polls.pairing import choose
+from arena.votes.blinding import seat_image, size_of
+from arena.votes.casting import show
+from arena.votes.models import Voter
 from generation.cli import main
 from generation.imageio import pixel_sha256, read_archive
 from tests.arena.votes.building import enrol, make_contestant, make_poll
@@ -97,6 +102,19 @@ def test_the_blind_copy_tells_nothing(folder: Path, settings) -> None:
             assert (image.format, image.info) == ("PNG", {})
             assert image.size == (32 * settings.ARENA_BLIND_SCALE, 24 * settings.ARENA_BLIND_SCALE)
         assert contestant.checkpoint.sha256[:8] not in sample.blind.name
+
+
+def test_in_a_matchup_nothing_tells_it_from_the_others(folder: Path, poll: Poll) -> None:
+    contestant, _ = import_all(folder)
+    running.enrol(contestant)
+    sample = contestant.samples.first()
+    other = Sample.objects.filter(prompt=sample.prompt, seed=sample.seed).exclude(pk=sample.pk).first()
+    seats = show(poll, Voter.objects.create(), [sample, other], "by-hand/1").matchup.seats.all()
+    served = [seat_image(seat) for seat in seats]
+    assert len({size_of(content) for content in served}) == 1
+    assert all(NAME.encode() not in content and b"tEXt" not in content for content in served)
+    shown = {one.contestant_id for n in range(40) for one in choose(poll, rng=random.Random(n)).samples}
+    assert contestant.pk in shown
 
 
 def test_the_same_again_adds_nothing_and_more_lines_add_theirs(folder: Path, poll: Poll) -> None:
