@@ -54,9 +54,8 @@ class Launch:
             if self.arena is None:
                 raise UserError("--stop-when-worse asks the arena: give --arena URL as well")
             level_of(self.stop_when_worse, preset.diffusion.epochs)
-        for name, asked in (("--stop-when-worse", self.stop_when_worse is not None), ("--shard", self.shard)):
-            if asked and preset.lora:
-                raise UserError(f"{name} is for checkpoints; leave it out for a LoRA")
+            if preset.lora:
+                raise UserError("--stop-when-worse compares the epochs of checkpoints; leave it out for a LoRA")
 
     def open(self, preset: Preset, out: Path, token: str, display: Display, stop: threading.Event) -> Run:
         """The run, at the step where it stands, connected to what it tells and asks."""

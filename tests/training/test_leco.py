@@ -168,3 +168,16 @@ def test_bad_input_is_named(
     assert main(["leco", *options, "--base", str(small_base), "--out", str(tmp_path / "run")]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run" / FILE).exists()
+
+
+def test_the_command_teaches_and_measures(small_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--enhance", "smile", "--neutral", "1girl", "--guidance", "2", "--unrelated", "solo", "1boy"]
+    numbers = ["--steps", "2", "--size", "32", "--rank", "2", "--targets", "text", "cross_attention", "--threads", "1"]
+    assert main(["leco", *words, *numbers, "--base", str(small_base), "--out", str(tmp_path / "run")]) == 0
+    printed = capsys.readouterr().out
+    assert "of the distance to the target" in printed
+    assert all(f": {prompt}" in printed for prompt in ("solo", "1boy"))
+    said = read_lora_info(tmp_path / "run" / FILE)
+    assert (said.name, said.ranks) == ("enhance smile", (2,))
+    taught = manifest_in(said.metadata, said.path)["config"]["leco"]
+    assert (taught["action"], taught["concept"], taught["guidance"]) == ("enhance", "smile", 2.0)

@@ -1,16 +1,23 @@
-"""What a LoRA run tells the arena: each epoch's file, to be added to its base."""
+"""A LoRA run and what is around it: the arena, a resume by the folder alone, two processes."""
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
+from tests.training.test_distributed import ROOT, TORCHRUN, steps
 from tests.training.test_hooks import Arena, arena
 from tests.training.test_lora import SMALL_LORA, whole
 from training.cli import main
+from training.config import to_mapping
 from training.errors import UserError
 from training.hooks import ArenaClient, ArenaHook
 from training.launch import Launch
+from training.toml_writer import to_toml
 
 __all__ = ["arena", "whole"]
 
@@ -37,10 +44,10 @@ def test_the_standings_of_a_lora_are_those_with_it(whole: Path, small_base: Path
     assert [row["contestant"] for row in rows if hook.owns(row)] == ["start + small epoch 2"]
 
 
-@pytest.mark.parametrize("asked", [{"stop_when_worse": 0.95, "arena": "http://arena"}, {"shard": True}])
-def test_what_a_lora_cannot_do_is_refused(asked: dict[str, object]) -> None:
+def test_stopping_for_an_earlier_epoch_is_refused() -> None:
+    launch = Launch(data="", base="", cache="", stop_when_worse=0.95, arena="http://arena")
     with pytest.raises(UserError, match="leave it out for a LoRA"):
-        Launch(data="", base="", cache="", **asked).check(SMALL_LORA)
+        launch.check(SMALL_LORA)
 
 
 def test_a_run_is_resumed_by_its_folder_alone(small_data: Path, small_base: Path, tmp_path: Path) -> None:
@@ -60,3 +67,21 @@ def test_a_run_is_resumed_by_its_folder_alone(small_data: Path, small_base: Path
     first = (out / "epoch-01.safetensors").read_bytes()
     assert main(["resume", str(out)]) == 0
     assert (out / "epoch-01.safetensors").read_bytes() == first
+
+
+def test_two_processes_train_a_lora_as_one_does(
+    whole: Path, small_data: Path, small_base: Path, tmp_path: Path
+) -> None:
+    settings, out = tmp_path / "small.toml", tmp_path / "run"
+    settings.write_text(to_toml(to_mapping(SMALL_LORA)))
+    done = subprocess.run(
+        [*TORCHRUN, "-m", "training", "lora", str(settings), "--data", str(small_data), "--base", str(small_base),
+         "--out", str(out), "--cache", str(small_data.parent / "latents"), "--device", "cpu", "--threads", "1"],
+        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    for one, other in zip(steps(whole), steps(out), strict=True):
+        assert other["loss"] == pytest.approx(one["loss"], rel=1e-5)
+    one, other = (load_file(folder / "epoch-02.safetensors") for folder in (whole, out))
+    assert one.keys() == other.keys()
+    assert all(torch.allclose(one[key], other[key], atol=1e-5) for key in one)
