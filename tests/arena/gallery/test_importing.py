@@ -245,6 +245,8 @@ def test_pages_board_api_and_export_mark_it(folder: Path, poll: Poll, client: Cl
     page = client.get(f"/checkpoints/{contestant.checkpoint.sha256[:12]}/").content.decode()
     assert "data-imported" in page
     assert "imported: not reproducible" in page
+    assert "started from nothing" not in page
+    assert contestant.checkpoint.sha256 not in page, "there is no content to have a hash"
     sample = contestant.samples.first()
     page = client.get(f"/samples/{sample.pk}/").content.decode()
     assert "data-imported" in page
