@@ -79,9 +79,10 @@ def _results(
 ) -> list[ProbeResult]:
     options.path = options.checkpoint[0]
     renderer = renderer_of(options)
+    held = [origin(options.path, options)]
     results, home = [], dict[str, Any]()
     for path in options.checkpoint:
-        side = _side(options, renderer, path, folder)
+        side = _side(options, renderer, held, path, folder)
         work = Work(asked, cases, seeds)
         images = _rendered(work, side, f"{asked.name}, {renderer.info.name}")
         home = home or images
@@ -101,11 +102,10 @@ def _rendered(work: Work, side: Side, title: str) -> dict[str, dict[str, Any]]:
         return render(work, side, on_image=lambda done: progress.update(bar, completed=done))
 
 
-def _side(options: argparse.Namespace, renderer: Any, path: Path, folder: Path) -> Side:
-    """One checkpoint as the renderer can hold it, with the LoRAs that were asked for and without."""
+def _side(options: argparse.Namespace, renderer: Any, held: list[Any], path: Path, folder: Path) -> Side:
+    """One checkpoint, with the LoRAs that were asked for and without; ``held`` is what the renderer has loaded."""
     adapted = origin(path, options)
     plain = replace(adapted, loras=())
-    held: list[Any] = []
 
     def use(lora: bool) -> Any:
         wanted = adapted if lora else plain

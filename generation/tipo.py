@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "kgen"
+# Nothing is fetched: what is not in the folder is missing.
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 FORMAT = "Both, tag first (recommend)"
 
 
@@ -53,6 +55,7 @@ def _no_new_folders() -> Iterator[None]:
 def main() -> int:
     """One request from the standard input; the package's own talk goes to the error output."""
     asked: dict[str, Any] = json.loads(sys.stdin.read())
+    os.environ.update(OFFLINE)
     with redirect_stdout(sys.stderr):
         text = upsample(Path(asked["folder"]), asked["prompt"], asked["seed"])
     sys.stdout.write(json.dumps({"text": text}) + "\n")

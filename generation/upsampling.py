@@ -7,7 +7,6 @@ checkpoint gets the same string, and rendering again needs neither TIPO nor its 
 import hashlib
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -23,8 +22,6 @@ from generation.tipo import PACKAGE
 
 SCHEMA = 1
 WORKER = "generation.tipo"
-# Nothing is fetched: what is not in the folder is missing.
-OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +97,7 @@ class Tipo:
         """What TIPO makes of it, on the CPU. Raises UpsamplingError with the end of what it said when it fails."""
         asked = json.dumps({"folder": str(self._folder.resolve()), "prompt": prompt, "seed": self._seed})
         command = [sys.executable, "-m", WORKER]
-        done = subprocess.run(
-            command, input=asked, capture_output=True, text=True, check=False, env={**os.environ, **OFFLINE}
-        )
+        done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise UpsamplingError(f"TIPO failed on {prompt[:60]!r}: {reason}")
