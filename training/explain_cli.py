@@ -12,14 +12,14 @@ from training.config import HOME, caption_names, load_captions
 from training.errors import UserError
 from training.explain import as_table, explain
 from training.folder import with_vocabulary
-from training.sources import read_posts
+from training.sources import each_post
 
 
 def main(argv: Sequence[str]) -> int:
     """Print the trace; 0 when done. Raises UserError where there is no such post or config."""
     arguments = _parser().parse_args(argv)
     config = with_vocabulary(load_captions(arguments.captions), arguments.data)
-    post = next((post for post in read_posts(arguments.data) if post.id == arguments.post), None)
+    post = next((post for post in each_post(arguments.data) if post.id == arguments.post), None)
     if post is None:
         raise UserError(f"{arguments.data} has no post {arguments.post}: give the id of one that it has")
     made = caption(post, config, arguments.seed, arguments.epoch)

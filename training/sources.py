@@ -117,7 +117,7 @@ def read_posts(path: Path) -> list[Post]:
 
 
 def each_post(path: Path) -> Iterator[Post]:
-    """The posts of a prepared set one after another, whatever they lack; that was reported when it was prepared.
+    """The posts one after another, whatever they lack; of a prepared set that was reported when it was prepared.
 
     Raises:
         UserError: as `read_posts`.
