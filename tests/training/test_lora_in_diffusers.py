@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
+from peft import get_peft_model_state_dict
 
 from generation.conditioning import encode_text
 from generation.loading import load_parts
@@ -27,6 +28,14 @@ def test_load_lora_weights_gives_the_same_output(small_base: Path, tmp_path: Pat
     pipeline.load_lora_weights(str(tmp_path), weight_name=file.name)
     names = ("unet", "text_encoder", "text_encoder_2")
     assert set(pipeline.get_list_adapters()) == set(names)
+    held = {
+        f"{name}.{key.replace('lora_A', 'down').replace('lora_B', 'up').removeprefix('text_model.')}": value
+        for name in names
+        for key, value in get_peft_model_state_dict(getattr(pipeline, name), adapter_name="default_0").items()
+    }
+    written = {key.replace(".text_model.", "."): value for key, value in adapters.state().items()}
+    assert held.keys() == written.keys()
+    assert all(torch.equal(held[key], written[key]) for key in held), "every bit is the file's"
     theirs = replace(load_parts(small_base), **{name: getattr(pipeline, name) for name in names})
     ours = merged(small_base, file)
     with torch.no_grad():
