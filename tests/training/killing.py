@@ -5,6 +5,8 @@ minutes. The kill is SIGKILL: nothing of the process has a chance to tidy up.
 """
 
 import os
+import resource
+import shutil
 import signal
 import sys
 import threading
@@ -40,19 +42,30 @@ class Quiet:
         """Nobody looks."""
 
 
-def train(data: Path, base: Path, cache: Path, out: Path, kill_after: int | None) -> None:
+def train(data: Path, base: Path, cache: Path, out: Path, at: int | None, strike: Callable[[], None]) -> None:
+    """Train; once the line of step ``at`` is in the log, ``strike``."""
     torch.set_num_threads(1)
     run = Run(RunPlan(PRESET, data, base, out, cache), Quiet(), threading.Event())
     assert run._timeline.steps == STEPS
     log_step = run._log.step
 
-    def killed(line: dict[str, object]) -> None:
+    def struck(line: dict[str, object]) -> None:
         log_step(line)
-        if line["step"] == kill_after:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if line["step"] == at:
+            strike()
 
-    run._log.step = killed  # type: ignore[method-assign, assignment]
+    run._log.step = struck  # type: ignore[method-assign, assignment]
     run.train()
+
+
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fill_the_disk() -> None:
+    """From now on no file of this process may be larger than 16 KiB: less than any weights, more than its logs."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**14, resource.RLIM_INFINITY))
 
 
 def forked(work: Callable[[], None]) -> int:
@@ -69,13 +82,19 @@ def forked(work: Callable[[], None]) -> int:
 
 
 def main(data: Path, base: Path, cache: Path, out: Path) -> None:
-    assert forked(lambda: train(data, base, cache, out / "whole", None)) == 0
+    def run(name: str, at: int | None = None, strike: Callable[[], None] = kill) -> int:
+        return forked(lambda: train(data, base, cache, out / name, at, strike))
+
+    assert run("whole") == 0
     for step in SINGLE:
-        assert forked(lambda at=step: train(data, base, cache, out / f"killed-{at}", at)) == -signal.SIGKILL
-        assert forked(lambda at=step: train(data, base, cache, out / f"killed-{at}", None)) == 0
+        assert run(f"killed-{step}", step) == -signal.SIGKILL
+        assert run(f"killed-{step}") == 0
     for step in range(1, STEPS + 1):  # one run, killed after every single step
-        assert forked(lambda at=step: train(data, base, cache, out / "every", at)) == -signal.SIGKILL
-    assert forked(lambda: train(data, base, cache, out / "every", None)) == 0
+        assert run("every", step) == -signal.SIGKILL
+    assert run("every") == 0
+    assert run("full", 9, fill_the_disk) == 1
+    shutil.copytree(out / "full", out / "full-before")
+    assert run("full") == 0
 
 
 if __name__ == "__main__":

@@ -29,14 +29,14 @@ def without_speed(path: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def killed(small_data: Path, small_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``whole``, ``killed-N``, killed after step N, and ``every``, killed after each step in turn."""
+    """``whole``; ``killed-N``, after step N; ``every``, after each step in turn; ``full``, whose disk was."""
     out = tmp_path_factory.mktemp("killed")
     arguments = [str(small_data), str(small_base), str(small_data.parent / "latents"), str(out)]
     subprocess.run([sys.executable, "-m", "tests.training.killing", *arguments], cwd=ROOT, env=ENVIRONMENT, check=True)
     return out
 
 
-@pytest.mark.parametrize("name", [*(f"killed-{step}" for step in SINGLE), "every"])
+@pytest.mark.parametrize("name", [*(f"killed-{step}" for step in SINGLE), "every", "full"])
 def test_killed_at_any_step_weights_optimizer_averages_and_logs_are_the_same(name: str, killed: Path) -> None:
     whole, other = killed / "whole", killed / name
     state = load_state(other)
@@ -47,6 +47,17 @@ def test_killed_at_any_step_weights_optimizer_averages_and_logs_are_the_same(nam
         assert content_sha256(other / epoch) == content_sha256(whole / epoch)
     for log in ("steps.jsonl", "log.jsonl"):
         assert without_speed(other / log) == without_speed(whole / log)
+
+
+def test_a_disk_that_fills_at_a_checkpoint_leaves_the_ones_before_whole(killed: Path) -> None:
+    before = killed / "full-before"
+    assert (before / "latest").read_text() == "epoch-01\n"
+    assert content_sha256(before / "epoch-01") == content_sha256(killed / "whole" / "epoch-01")
+    assert not (before / "epoch-02").exists()
+    assert not list(before.glob("*.partial"))
+    state = load_state(before)
+    assert state is not None
+    assert state["step"] == 8
 
 
 def test_the_killed_run_had_accumulation_averages_cosine_and_a_growing_batch(killed: Path) -> None:

@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image, ImageOps
 
+from generation.canonical import canonical_sha256
 from generation.checkpoint import content_sha256, read_checkpoint
 from generation.families import SD15
 from generation.tiny import write_tiny_checkpoint
 from tests.training.conftest import SMALL_PRESET
-from training.config import Preset
+from training.config import Preset, load_preset, to_mapping
 from training.errors import UserError
 from training.hooks import Progress
 from training.objective import Noised, Objective
 from training.run import Run, RunPlan, Stopped, with_steps
-from training.state import load_state
+from training.state import load_state, prune_checkpoints
 from training.train_config import ObjectiveConfig
 
 
@@ -127,6 +129,75 @@ def test_another_seed_does_not_resume_this_run(
         UserError, match=r"holds the run small-.*differs in preset.diffusion.seed \(0 there, 1 here\): .*another --out"
     ):
         start(with_steps(module_preset, seed=1), small_data, small_base, whole)
+
+
+def test_the_settings_in_force_lie_in_the_run_folder_with_their_hash(whole: Path, module_preset: Preset) -> None:
+    assert load_preset(str(whole / "config.toml")) == module_preset
+    recorded = json.loads((whole / "run.json").read_text())
+    assert recorded["config_sha256"] == canonical_sha256(to_mapping(module_preset))
+    assert (whole / "config.toml").read_text().startswith(f"# sha256 {recorded['config_sha256']}\n")
+
+
+def changed_copy(data: Path, tmp_path: Path) -> Path:
+    copy = tmp_path / "data" / "dataset"
+    shutil.copytree(data, copy)
+    return copy
+
+
+def test_a_data_set_that_changed_under_a_run_is_refused_by_name(
+    whole: Path, module_preset: Preset, small_data: Path, small_base: Path, tmp_path: Path
+) -> None:
+    data = changed_copy(small_data, tmp_path)
+    manifest = json.loads((data / "dataset.json").read_text())
+    (data / "dataset.json").write_text(json.dumps(manifest | {"posts_sha256": "0" * 64}))
+    with pytest.raises(UserError, match=r"differs in dataset\.posts_sha256 \('.*' there, '0{64}' here\)"):
+        start(module_preset, data, small_base, whole)
+
+
+def test_pictures_that_changed_under_a_run_are_refused(
+    whole: Path, module_preset: Preset, small_data: Path, small_base: Path, tmp_path: Path
+) -> None:
+    """The records say what they said; one picture has other bytes."""
+    data = changed_copy(small_data, tmp_path)
+    picture = next(data.rglob("*.png"))
+    with Image.open(picture) as image:
+        ImageOps.invert(image.convert("RGB")).save(picture)
+    with pytest.raises(UserError, match="the pictures of the data set are not those that this run began with"):
+        start(module_preset, data, small_base, whole)
+
+
+def test_another_base_and_a_state_of_another_run_are_refused(
+    whole: Path, module_preset: Preset, small_data: Path, small_base: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"differs in base \('"):
+        start(module_preset, small_data, whole / "epoch-01", whole)
+    other = with_steps(module_preset, seed=1)
+    with pytest.raises(Stopped):
+        start(other, small_data, small_base, tmp_path / "other", StopAfter(1)).train()
+    shutil.copyfile(whole / "state.pt", tmp_path / "other" / "state.pt")
+    with pytest.raises(UserError, match=r"has the state of small-\w+, not of small-\w+: give another --out"):
+        start(other, small_data, small_base, tmp_path / "other")
+
+
+def test_what_only_moves_work_about_may_change_on_the_way(
+    module_preset: Preset, small_data: Path, small_base: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(Stopped):
+        start(module_preset, small_data, small_base, tmp_path, StopAfter(2)).train()
+    knobs = replace(module_preset.diffusion, micro_batch=2, gradient_checkpointing=True, save_every=1, keep=1)
+    changed = replace(module_preset, diffusion=knobs, latents="encoded")
+    start(changed, small_data, small_base, tmp_path).train()
+    assert [path.name for path in sorted(tmp_path.glob("epoch-*"))] == ["epoch-02"]
+    assert len((tmp_path / "steps.jsonl").read_text().splitlines()) == 8
+
+
+def test_pruning_leaves_the_newest_and_every_so_manieth(tmp_path: Path) -> None:
+    folders = [tmp_path / f"epoch-{epoch:02d}" for epoch in range(1, 8)]
+    for folder in folders:
+        folder.mkdir()
+    assert prune_checkpoints(folders, 0, 0) == []
+    assert [path.name for path in prune_checkpoints(folders, 2, 3)] == ["epoch-01", "epoch-02", "epoch-04", "epoch-05"]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["epoch-03", "epoch-06", "epoch-07"]
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_change_and_names_the_last_good_checkpoint(

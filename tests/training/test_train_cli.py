@@ -10,12 +10,13 @@ import pytest
 from generation.checkpoint import read_checkpoint
 from training import launch
 from training.cli import main
+from training.config import PRESETS
 from training.hooks import ArenaClient
 from training.signals import stop_on_signal
 
 
-def train(data: Path, base: Path, out: Path, *more: str) -> int:
-    return main(["train", "named-adventurers", "--data", str(data), "--base", str(base), "--out", str(out),
+def train(data: Path, base: Path, out: Path, *more: str, preset: str = "named-adventurers") -> int:
+    return main(["train", preset, "--data", str(data), "--base", str(base), "--out", str(out),
                  "--epochs", "1", "--steps-per-epoch", "2", "--batch", "4", "--threads", "1", *more])  # fmt: skip
 
 
@@ -26,6 +27,20 @@ def test_one_short_epoch_from_the_command_line(
     info = read_checkpoint(tmp_path / "run" / "epoch-01")
     assert (info.preset, info.epoch, info.step) == ("named-adventurers", 1, 2)
     assert "done, last checkpoint" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("preset", ["tiny", "FILE"])
+def test_other_presets_and_files_of_settings(
+    preset: str, small_data: Path, small_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if preset == "FILE":
+        preset = str(tmp_path / "mine.toml")
+        shutil.copyfile(PRESETS / "tiny.toml", preset)
+    assert train(small_data, small_base, tmp_path / "run", preset=preset) == 0
+    info = read_checkpoint(tmp_path / "run" / "epoch-01")
+    assert info.pad_mask
+    assert info.config["objective"]["weighting"] == "debias"
+    assert "caution: the base was trained with pad_mask False, this run is with True" in capsys.readouterr().out
 
 
 def test_an_absent_arena_does_not_stop_the_training(
