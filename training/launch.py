@@ -17,9 +17,10 @@ from training.flops import peak_of
 from training.hooks import ArenaClient, ArenaHook
 from training.preference import Preference, level_of
 from training.processes import join
-from training.run import Display, Run, RunPlan
+from training.run import Run, RunPlan
 from training.run_files import RUN
 from training.tensorboard import check_installed, open_events
+from training.watch import Display
 
 LAUNCH = "launch.json"
 

@@ -20,8 +20,9 @@ from training.errors import UserError
 from training.hooks import Progress
 from training.leco import Leco, LecoConfig, LossNotFinite
 from training.lora_file import write_lora
-from training.run import Display, Stopped
+from training.run import Stopped
 from training.state import load_state, save_state
+from training.watch import Display
 
 FILE = "lora.safetensors"
 SAVE_EVERY = 100  # steps

@@ -7,7 +7,7 @@ import time
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from generation.checkpoint import CheckpointError
 from generation.families import SDXL
@@ -29,6 +29,7 @@ from training.processes import Alone, Processes
 from training.run_folder import RunFolder
 from training.run_log import Events, RunLog
 from training.state import load_state, prune_checkpoints, save_state
+from training.watch import Display, Silent
 
 
 class Stopped(Exception):
@@ -37,26 +38,6 @@ class Stopped(Exception):
     def __init__(self, message: str, preferred: Preferred | None = None) -> None:
         super().__init__(message)
         self.preferred = preferred
-
-
-class Display(Protocol):
-    """Where a person watches the run."""
-
-    def say(self, text: str) -> None:
-        """One line."""
-
-    def step(self, progress: Progress) -> None:
-        """Where the run stands now."""
-
-
-class Silent:
-    """The display of the processes that do not lead."""
-
-    def say(self, text: str) -> None:
-        """Nobody reads it."""
-
-    def step(self, progress: Progress) -> None:
-        """Nobody looks."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from training.run import Run, RunPlan, Stopped
 from training.state import load_state
 from training.toml_writer import to_toml
 
+pytestmark = pytest.mark.timeout(900)  # dozens of real processes
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 TORCHRUN = (str(BIN / "torchrun"), "--nproc-per-node", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0")

@@ -17,6 +17,7 @@ from tests.training.killing import SINGLE, STEPS
 from tests.training.test_run import assert_same
 from training.state import load_state
 
+pytestmark = pytest.mark.timeout(900)  # dozens of real processes
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
