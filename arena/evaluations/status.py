@@ -11,6 +11,7 @@ from django.urls import reverse
 from arena.evaluations.models import EvaluationRun, Worker
 from arena.gallery.models import Run, Sample
 from arena.polls.models import Poll
+from arena.polls.pairing import can_be_shown
 
 RUNS = 6
 EVALUATIONS = 40
@@ -108,17 +109,10 @@ def _poll(poll: Any) -> dict[str, Any]:
         "kind": poll.kind,
         "title": str(poll),
         "contestants": poll.enrolments.filter(withdrawn_at=None).count(),
-        "votable": votable(poll),
+        "votable": can_be_shown(poll),
         "people": poll.people,
         "simulated": poll.simulated,
     }
-
-
-def votable(poll: Poll) -> bool:
-    """Whether enough contestants share a prompt and a seed to fill the poll's seats."""
-    shared = Sample.objects.filter(prompt__prompt_set=poll.prompt_set_id, contestant__enrolments__poll=poll)
-    filled = shared.values("prompt", "seed").annotate(n=Count("contestant", distinct=True))
-    return filled.filter(n__gte=poll.seat_count).exists()
 
 
 def _demo() -> dict[str, Any] | None:

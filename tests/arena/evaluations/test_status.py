@@ -11,11 +11,12 @@ from django.utils import timezone
 from arena.evaluations import running
 from arena.evaluations.models import EvaluationRun, Worker
 from arena.evaluations.seeding import seed
-from arena.evaluations.status import spell_seconds, votable
+from arena.evaluations.status import spell_seconds
 from arena.gallery.models import Run
 from arena.gallery.registering import register
 from arena.gallery.rendering import render_missing
 from arena.polls.models import Matchup, Poll
+from arena.polls.pairing import can_be_shown
 from arena.votes.models import Ticket, Vote, Voter
 from generation.tiny import write_tiny_checkpoint
 
@@ -67,9 +68,9 @@ def test_poll_is_votable_once_its_seats_can_be_filled(tiny_folder: Path, media: 
     for contestant, prompt in ((first, prompts[0]), (second, prompts[1])):
         render_missing(contestant, [(prompt, 1001)])
         running.enrol(contestant)
-    assert not votable(poll), "no prompt in common yet"
+    assert not can_be_shown(poll), "no prompt in common yet"
     render_missing(second, [(prompts[0], 1001)])
-    assert votable(poll)
+    assert can_be_shown(poll)
 
 
 def test_votes_of_people_and_of_simulated_voters_are_counted_apart(client: Client) -> None:
