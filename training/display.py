@@ -60,11 +60,13 @@ def quieten_libraries() -> None:
 
 
 def describe(progress: Progress) -> str:
-    """Step, loss, img/s, wait for data, MFU, time left and message of a run, those that are known."""
+    """Step, loss, learning rate, img/s, wait for data, MFU, time left and message of a run, those that are known."""
     parts = [f"step {progress.step}/{progress.total_steps}"]
     if progress.loss is not None:
         raw = "" if progress.raw_loss is None else f" (raw {progress.raw_loss:.4f})"
         parts.append(f"loss {progress.loss:.4f}{raw}")
+    if progress.rate is not None:
+        parts.append(f"rate {progress.rate:.2e}")
     if progress.images_per_s is not None:
         parts.append(f"{progress.images_per_s:.1f} img/s")
     if progress.data_wait is not None:

@@ -33,7 +33,7 @@ ROW = (
     "high",
     "votes",
 )  # of a board's row, into the log
-LOCAL = frozenset({"raw_loss", "data_wait", "mfu"})  # of Progress, shown at the terminal alone
+LOCAL = frozenset({"raw_loss", "rate", "data_wait", "mfu"})  # of Progress, shown at the terminal alone
 
 
 class ArenaUnreachable(Exception):
@@ -48,8 +48,9 @@ class ArenaRefused(Exception):
 class Progress:
     """Where a run stands. ``state``: training, done, failed or stopped.
 
-    The arena's status page shows all but `LOCAL`: ``raw_loss`` (not weighted), ``data_wait`` (share of the time spent
-    waiting for batches) and ``mfu`` (share of the device's peak), the last two from 0 to 1.
+    The arena's status page shows all but `LOCAL`: ``raw_loss`` (not weighted), the U-Net's learning ``rate``,
+    ``data_wait`` (share of the time spent waiting for batches) and ``mfu`` (share of the device's peak), both from 0
+    to 1.
     """
 
     preset: str
@@ -63,6 +64,7 @@ class Progress:
     eta_s: float | None = None
     message: str = ""
     raw_loss: float | None = None
+    rate: float | None = None
     data_wait: float | None = None
     mfu: float | None = None
 

@@ -14,7 +14,7 @@ RECENT = 100  # steps whose mean loss is shown
 
 
 class Meter:
-    """Losses of the last steps; images per second, share of time waiting for data and MFU since the last look.
+    """Losses of the last steps, the U-Net's last rate; images per second, share of waiting and MFU since the last look.
 
     ``tflop`` is the work of one image of (height, width) pixels in 10^12 FLOPs, ``peak_tflops`` what all devices
     together can do in a second; where it is not known, MFU is None.
@@ -23,6 +23,7 @@ class Meter:
     def __init__(self, tflop: Callable[[int, int], float], peak_tflops: float | None) -> None:
         self.loss: float | None = None
         self.raw_loss: float | None = None
+        self.rate: float | None = None
         self.images_per_s: float | None = None
         self.data_wait: float | None = None
         self.mfu: float | None = None
@@ -41,7 +42,7 @@ class Meter:
         """
         work = result.images * self._tflop(*result.size) if self._peak else 0.0
         self._losses.append((result.loss, result.raw_loss))
-        self._batch = result.images
+        self._batch, self.rate = result.images, result.unet_lr
         self._images += result.images
         self._waited += spent["wait_s"]
         self._work += work

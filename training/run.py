@@ -15,6 +15,7 @@ from generation.loading import Parts, load_parts
 from training.adapters import Adapters
 from training.checkpoint import check_space, identity, point_latest, write_checkpoint
 from training.config import HOME, Preset
+from training.denoiser import TRAINED
 from training.engine import LossNotFinite, Trainer
 from training.errors import UserError
 from training.feed import Feed, ReadAhead
@@ -23,6 +24,7 @@ from training.flops import ImageWork
 from training.folder import read_manifest
 from training.hooks import ArenaHook, Progress
 from training.lora_file import write_lora
+from training.memory import GIB, state_bytes
 from training.meter import Meter
 from training.preference import Preference, Preferred
 from training.processes import Alone, Processes
@@ -88,6 +90,10 @@ class Run:
             self._display.say(f"caution: {caution}")
         self._ahead = ReadAhead(self._feed.batches, self._timeline.steps)
         self._trainer = Trainer(self._parts, plan.preset, self._timeline, self._ahead, self._processes)
+        held = state_bytes(
+            (getattr(self._parts, name) for name in TRAINED), plan.preset.optimizer, self.config.precision
+        )
+        display.say(f"weights, gradients, moments and averages: {held / GIB:.2f} GiB in all, besides activations")
         self._log = RunLog(plan.out)
         self._pictures = ""
         self._encode()
@@ -253,6 +259,7 @@ class Run:
             total_steps=self._timeline.steps,
             loss=meter.loss,
             raw_loss=meter.raw_loss,
+            rate=meter.rate,
             data_wait=meter.data_wait,
             mfu=meter.mfu,
             images_per_s=meter.images_per_s,
