@@ -78,10 +78,8 @@ def condition(parts: Parts, recipe: Recipe, prompts: Sequence[str]) -> Condition
     known = {text: read_text(parts, recipe, text) for text in texts}
     read = [known[text] for text in texts]
     counts = _chunk_counts(read)
-    encoded = [_encode_nth(parts, read, number) for number in range(max(counts))]
-    hidden = torch.cat([part.hidden for part in encoded], dim=1)
-    mask = torch.cat([part.mask for part in encoded], dim=1)
-    pooled = encoded[0].pooled
+    encoded = _encode(parts, read, max(counts))
+    hidden, pooled, mask = encoded.hidden, encoded.pooled, encoded.mask
     if recipe.empty_negative == "zero" and not recipe.negative_prompt.strip():
         keep = torch.arange(len(texts), device=parts.device) >= len(prompts)
         hidden, pooled = hidden * keep[:, None, None], pooled * keep[:, None]
@@ -94,14 +92,16 @@ def condition(parts: Parts, recipe: Recipe, prompts: Sequence[str]) -> Condition
     return Condition(TextCondition(hidden, pooled, mask), _views(lengths, parts.device), policy == "masked")
 
 
-def encode_text(parts: Parts, texts: Sequence[str]) -> TextCondition:
-    """Encode B texts, one chunk each, as training does; gradients flow, the caller decides about ``inference_mode``.
+def encode_text(parts: Parts, texts: Sequence[str], chunks: int = 1) -> TextCondition:
+    """Encode B texts in ``chunks`` chunks each, as training does; gradients flow, the caller decides about
+    ``inference_mode``.
 
-    ``hidden`` joins the hidden states of the encoders, ``pooled`` is the projected end token of the last. Texts longer
-    than the encoders' positions are cut; `tokenise` tells where.
+    ``hidden`` joins the hidden states of the encoders, ``pooled`` is the first chunk's projected end token of the last.
+    A text that is shorter is filled up with empty chunks, which count as padding; a longer one is cut, and `tokenise`
+    tells where.
     """
-    plain = Recipe()
-    return _encode_nth(parts, [read_text(parts, plain, text) for text in texts], 0)
+    plain = Recipe(long_prompts="chunks") if chunks > 1 else Recipe()
+    return _encode(parts, [read_text(parts, plain, text) for text in texts], chunks)
 
 
 def time_ids(height: int, width: int, batch: int) -> torch.Tensor:
@@ -114,6 +114,13 @@ def _chunk_counts(texts: Sequence[Texts]) -> list[int]:
     own = [max(len(tokens.chunks) for tokens in text) for text in texts]
     half = len(own) // 2
     return [max(a, b) for a, b in zip(own[:half], own[half:], strict=True)] * 2
+
+
+def _encode(parts: Parts, texts: Sequence[Texts], count: int) -> TextCondition:
+    """The texts' first ``count`` chunks, each encoded on its own, joined along the positions."""
+    encoded = [_encode_nth(parts, texts, number) for number in range(count)]
+    hidden, mask = (torch.cat([getattr(part, name) for part in encoded], dim=1) for name in ("hidden", "mask"))
+    return TextCondition(hidden, encoded[0].pooled, mask)
 
 
 def _encode_nth(parts: Parts, texts: Sequence[Texts], number: int) -> TextCondition:

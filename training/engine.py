@@ -86,7 +86,7 @@ class Trainer:
         self._cell = parts.latent_factor
         self._processes = processes or Alone(parts.device)
         self._objective = Objective(preset.objective, preset.diffusion.seed)
-        self._parts, self._denoiser = parts, Denoiser(parts)
+        self._parts, self._denoiser = parts, Denoiser(parts, preset.diffusion.text_chunks)
         self._prepare(preset)
         self._called = self._processes.wrap(self._denoiser)
         peaks = {"unet": self._optimizing.unet_lr, "text_encoder": self._optimizing.text_lr}

@@ -165,6 +165,8 @@ class DiffusionConfig:
         steps_per_epoch: 0 for one pass over the data an epoch; otherwise an epoch's length, whatever the data.
         batch: samples of one optimiser step, over all processes.
         micro_batch: the most samples in one forward pass; the rest of a batch is accumulated. 0: all at once.
+        text_chunks: how many times the text encoders' positions a caption may fill: with SDXL 75, 150 or 225 tokens for
+            1, 2, 3; the rest is cut.
         precision: ``float32``; ``bf16_autocast`` (weights in float32, arithmetic in bfloat16); ``bf16_weights`` (all).
         gradient_checkpointing: activations are computed twice and not kept.
         save_every: steps after which the state is saved for a resume, besides the end of each epoch; 0: only there.
@@ -179,6 +181,7 @@ class DiffusionConfig:
     steps_per_epoch: int = 0
     batch: int = 16
     micro_batch: int = 0
+    text_chunks: int = 1
     precision: str = "float32"
     gradient_checkpointing: bool = False
     save_every: int = 0
@@ -187,6 +190,6 @@ class DiffusionConfig:
 
     def __post_init__(self) -> None:
         check_choices(self, {"precision": PRECISIONS})
-        check_ranges(self, dict.fromkeys(("epochs", "batch"), (1, float("inf"))))
+        check_ranges(self, {"text_chunks": (1, 8), **dict.fromkeys(("epochs", "batch"), (1, float("inf")))})
         names = ("steps_per_epoch", "micro_batch", "save_every", "keep", "keep_every")
         check_ranges(self, dict.fromkeys(names, (0, float("inf"))))

@@ -95,6 +95,20 @@ def test_chunks_are_encoded_one_by_one_and_joined(parts):
     assert text.mask.sum(dim=1).tolist() == [2, 48 + 6]
 
 
+def test_captions_of_several_chunks_are_what_long_prompts_are(parts):
+    """Training and rendering read a long text alike; the empty rest counts as padding, what is over is cut."""
+    with torch.inference_mode():
+        caption, short, cut = (encode_text(parts, [LONG, "smile"], chunks) for chunks in (3, 2, 1))
+    prompt = chunked(parts, LONG, "smile").text
+    assert caption.hidden.shape == (2, 144, 40)
+    torch.testing.assert_close(caption.hidden[:, :96], short.hidden, atol=1e-6, rtol=0)
+    torch.testing.assert_close(short.hidden[0], prompt.hidden[2], atol=1e-6, rtol=0)
+    torch.testing.assert_close(cut.hidden, short.hidden[:, :48], atol=1e-6, rtol=0)
+    torch.testing.assert_close(cut.pooled, caption.pooled, atol=1e-6, rtol=0)
+    assert caption.mask.sum(dim=1).tolist() == [48 + 6, 3]
+    assert short.mask[1, 48:].sum() == caption.mask[0, 96:].sum() == 0
+
+
 def test_both_sides_of_an_image_get_equally_many_positions(parts):
     views = chunked(parts, LONG, "smile").views
     assert [(view.length, view.rows.tolist()) for view in views] == [(48, [1, 3]), (96, [0, 2])]

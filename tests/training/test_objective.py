@@ -203,6 +203,19 @@ def test_pads_are_hidden_from_captions_and_empty_captions_alike(masked: bool, sm
         assert slope.min() > 0
 
 
+def test_what_a_caption_says_beyond_the_first_chunk_is_learned_from_where_there_are_two(small_base) -> None:
+    parts = load_parts(small_base)
+    latents = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    sizes = torch.tensor([[64.0, 64, 0, 0, 64, 64]] * 2)
+    same_start = ["hair, " * 40 + end for end in ("red eyes", "blue eyes")]
+    batch = Batch(latents[:1].repeat(2, 1, 1, 1), same_start, sizes, (1, 2), (0, 1), 2)
+    times = torch.tensor([500, 500])
+    with torch.no_grad():
+        one, two = (Denoiser(parts, chunks)(batch.latents, times, batch) for chunks in (1, 2))
+    assert (one[0] - one[1]).abs().max() < 1e-6
+    assert (two[0] - two[1]).abs().max() > 1e-4
+
+
 def test_a_noise_offset_with_a_small_batch_is_cautioned_against() -> None:
     offset = ObjectiveConfig(noise_offset=0.05)
     assert "unsuitable for small batches, here below 128" in offset.cautions(127)[0]
