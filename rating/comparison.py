@@ -62,6 +62,26 @@ class Comparison:
     more_duels: int | None
 
 
+@dataclass(frozen=True)
+class Duels:
+    """The direct duels of two contestants: wins, draws, and `e_value` of those that are independent (see Comparison).
+
+    They have an answer even where one side won every vote, so that no estimate is finite.
+    """
+
+    a_wins: int
+    b_wins: int
+    draws: int
+    e_value: float
+
+
+def duels_between(votes: Votes, a: str, b: str, cluster: Cluster = "voter") -> Duels:
+    """What the votes on a and b alone say. Of a cluster's duels the first counts as evidence."""
+    duels = _direct_duels(votes, a, b)
+    a_wins, b_wins, _ = _wins(_independent(duels.take(duels.ranks[:, 0] != duels.ranks[:, 1]), cluster), b)
+    return Duels(*_wins(duels, b), evidence(b_wins, a_wins))
+
+
 def compare(
     fit: JointFit,
     covariance: ClusteredCovariance,
@@ -87,13 +107,11 @@ def compare(
     se, model_se = _se(covariance.matrix, at, bt), _se(fit.covariance(), at, bt)
     half = student.quantile((1.0 + level) / 2.0, covariance.dof) * se
     always = always_critical(se, level, covariance.dof) * se
-    duels = _direct_duels(votes, a, b)
-    a_wins, b_wins, _ = _wins(_independent(duels.take(duels.ranks[:, 0] != duels.ranks[:, 1]), cluster), b)
+    duels = duels_between(votes, a, b, cluster)
     decided = abs(difference) > always
     growth = 1.0 if decided else _growth(abs(difference), se, level, power)
     chance = 1.0 / (1.0 + math.exp(-abs(difference)))
     duel_information = chance * (1.0 - chance) / max(1.0, (se / model_se) ** 2)
-    counts = _wins(duels, b)
     return Comparison(
         a=a,
         b=b,
@@ -106,10 +124,10 @@ def compare(
         always_low=difference - always,
         always_high=difference + always,
         verdict=("B" if difference > 0 else "A") if decided else "undecided",
-        a_wins=counts[0],
-        b_wins=counts[1],
-        draws=counts[2],
-        e_value=evidence(b_wins, a_wins),
+        a_wins=duels.a_wins,
+        b_wins=duels.b_wins,
+        draws=duels.draws,
+        e_value=duels.e_value,
         more_votes=_whole((growth - 1.0) * (int(votes.counted.sum()) if fitted is None else fitted)),
         more_duels=_whole((growth - 1.0) / se**2 / duel_information),
     )

@@ -20,30 +20,45 @@ MOST_LEVEL = 0.9999  # the arena answers no higher one
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """How much better: ``probability`` that it is at all, by one look; ``difference`` in Elo points and ``at_least``,
+    its bound at all times; ``votes`` that this rests on.
+    """
+
+    probability: float
+    difference: float
+    at_least: float
+    votes: int
+
+    def __str__(self) -> str:
+        return (
+            f"it is better with probability {self.probability:.4f}, by {self.difference:.0f} Elo points "
+            f"({self.at_least:.0f} or more at all times), {self.votes} votes"
+        )
+
+
+@dataclass(frozen=True)
 class Preferred:
     """An earlier epoch that is preferred to a later one.
 
-    ``probability`` that it is the better one, by one look; ``difference`` in Elo points and ``at_least``, its bound at
-    all times; ``wins``, ``losses`` and ``draws`` of direct duels, and ``votes`` that the comparison rests on.
+    ``wins``, ``losses`` and ``draws`` of direct duels, and their ``e_value``. ``estimate`` is None where the later
+    epoch lost every vote, so that the difference is without limit and the duels alone decide.
     """
 
     epoch: int
     over: int
-    probability: float
-    difference: float
-    at_least: float
     wins: int
     losses: int
     draws: int
-    votes: int
+    e_value: float
+    estimate: Estimate | None
 
     def __str__(self) -> str:
-        duels = f"{self.wins} to {self.losses}" + (f" and {self.draws} draws" if self.draws else "")
-        return (
-            f"people prefer epoch {self.epoch} to epoch {self.over}: it is better with probability "
-            f"{self.probability:.4f}, by {self.difference:.0f} Elo points ({self.at_least:.0f} or more at all times), "
-            f"{self.votes} votes, direct duels {duels}"
-        )
+        duels = f"direct duels {self.wins} to {self.losses}" + (f" and {self.draws} draws" if self.draws else "")
+        preferred = f"people prefer epoch {self.epoch} to epoch {self.over}: "
+        if self.estimate is None:
+            return f"{preferred}{duels}, {self.e_value:.0f} times as likely as between equals"
+        return f"{preferred}{self.estimate}, {duels}"
 
 
 def level_of(confidence: float, epochs: int) -> float:
@@ -97,30 +112,33 @@ class Preference:
     def _look(self, epochs: Sequence[tuple[int, str]]) -> Preferred | None:
         """From the newest epoch down to the first that votes compare with earlier ones."""
         for place in range(len(epochs) - 1, 0, -1):
-            earlier = dict((name[:12], epoch) for epoch, name in epochs[:place])
+            earlier = {name[:12]: (epoch, name) for epoch, name in epochs[:place]}
             answer = self._compare(reference=epochs[place][1], candidate=[name for _, name in epochs[:place]])
             if answer["rows"]:
-                best = answer["rows"][0]["checkpoint"]
-                names = dict(epochs)
-                return self._judge(earlier[best], names[earlier[best]], *epochs[place])
+                return self._judge(earlier[answer["rows"][0]["checkpoint"]], epochs[place])
+            if answer["state"] == "separated":
+                found = filter(None, (self._judge(one, epochs[place]) for one in earlier.values()))
+                if preferred := next(found, None):
+                    return preferred
         return None
 
-    def _judge(self, epoch: int, name: str, over: int, worse: str) -> Preferred | None:
-        answer = self._compare(a=name, b=worse)
-        for row in answer["rows"]:
-            if row["always_high"] < 0:  # b less a
-                return Preferred(
-                    epoch=epoch,
-                    over=over,
-                    probability=1 - row["probability"],
-                    difference=-row["difference"],
-                    at_least=-row["always_high"],
-                    wins=row["a_wins"],
-                    losses=row["b_wins"],
-                    draws=row["draws"],
-                    votes=answer["counted"],
-                )
-        return None
+    def _judge(self, earlier: tuple[int, str], later: tuple[int, str]) -> Preferred | None:
+        answer = self._compare(a=earlier[1], b=later[1])
+        row = next(iter(answer["rows"]), answer["duels"])
+        if row is None or not self._sure(row):
+            return None
+        estimate = None
+        if answer["rows"]:
+            estimate = Estimate(1 - row["probability"], -row["difference"], -row["always_high"], answer["counted"])
+        return Preferred(
+            earlier[0], later[0], row["a_wins"], row["b_wins"], row["draws"], row["e_value"], estimate=estimate
+        )
+
+    def _sure(self, row: Mapping[str, Any]) -> bool:
+        """Whether a is better than b, whenever one looks: by its bound, or without one by the e-value."""
+        if "always_high" in row:
+            return bool(row["always_high"] < 0)  # b less a
+        return bool(row["a_wins"] > row["b_wins"] and row["e_value"] >= 1 / (1 - self._level))
 
     def _compare(self, **asked: str | list[str]) -> Mapping[str, Any]:
         return self._client.comparison({**asked, "level": repr(self._level), "population": self._population})

@@ -35,7 +35,7 @@ class Line:
 @dataclass(frozen=True)
 class Answer:
     """What to say first. `kind` is "better", "worse" or "open" (B, or the best candidate, against A), or the state in
-    which the votes allow no numbers.
+    which the votes allow no numbers. Where one side won every vote, enough duels answer without an estimate.
 
     `ahead` and `behind` name who leads so far; `percent`, of two, is the probability that it is truly so;
     `wins` how many of 100 duels without draws the leader would win.
@@ -50,6 +50,9 @@ class Answer:
 
 def answer_of(found: Comparing) -> Answer:
     """The answer to "Is B better than A?", or to "Is any of them better than the reference?"."""
+    if found.duels is not None and found.duels["e_value"] * (1 - found.level) >= 1:
+        a, b = found.duels["a"], found.duels["b"]
+        return Answer("better", b, a) if found.duels["b_wins"] > found.duels["a_wins"] else Answer("worse", a, b)
     if found.state != "ok":
         return Answer(found.state)
     best = found.rows[0]

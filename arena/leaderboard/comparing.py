@@ -5,7 +5,7 @@ becomes a state with a message instead of a number.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, cast, get_args
 
@@ -15,10 +15,10 @@ from arena.gallery.finding import listed
 from arena.gallery.models import Contestant, Run
 from arena.leaderboard.basis import Basis, NoBasisError, settled_basis, whole_basis
 from arena.leaderboard.cuts import UnknownBoardError
-from arena.leaderboard.log import Slice
+from arena.leaderboard.log import Slice, direct_duels
 from arena.leaderboard.models import RatingRun
-from arena.leaderboard.replay import last_vote_at, refresh
-from rating.comparison import compare, elo_row
+from arena.leaderboard.replay import last_vote_at, log_length, refresh
+from rating.comparison import compare, duels_between, elo_row
 from rating.covariance import Cluster
 from rating.errors import SettingError
 from rating.selection import best_of, elo_rows
@@ -40,7 +40,8 @@ class Comparing:
     made them, of one poll (None: all), population and slice, cast until `as_of` (None: until now); intervals take
     votes of one `cluster` together and hold at `level`. `set_aside` more votes had nothing to do with the contestants.
     `waiting` names the candidates that no vote, or none that lets them be compared, is about yet. `behind` votes of the
-    log came since. `run` is the board whose settlement answers, None where the votes were read for it.
+    log came since. `duels` are the direct ones of a pair whose state is "separated" (rating.comparison.Duels):
+    evidence without an estimate. `run` is the board whose settlement answers, None where the votes were read for it.
     """
 
     state: str
@@ -57,6 +58,7 @@ class Comparing:
     set_aside: int
     waiting: list[str]
     behind: int = 0
+    duels: Row | None = None
     methodology: str = METHODOLOGY
     run: RatingRun | None = field(default=None, compare=False, repr=False)
 
@@ -85,6 +87,8 @@ def compare_pair(
     if a.pk == b.pk:
         raise SettingError(f"cannot compare {a} with itself; name two contestants")
 
+    shas = {"a_checkpoint": a.checkpoint.sha256[:12], "b_checkpoint": b.checkpoint.sha256[:12]}
+
     def rows(basis: Basis) -> list[Row]:
         duels = basis.duels(a.pk, b.pk)
         found = compare(
@@ -93,10 +97,18 @@ def compare_pair(
         )  # fmt: skip
         verdict = {"A": str(a), "B": str(b)}.get(found.verdict, found.verdict)
         named = {"a": str(a), "b": str(b), "verdict": verdict}
-        shas = {"a_checkpoint": a.checkpoint.sha256[:12], "b_checkpoint": b.checkpoint.sha256[:12]}
         return [{**elo_row(found), **named, **shas}]
 
-    return _comparing([a, b], [], chosen, as_of, cluster, level, seconds, rows)
+    answer = _comparing([a, b], [], chosen, as_of, cluster, level, seconds, rows)
+    if answer.state != "separated":
+        return answer
+    votes = direct_duels(chosen, a.pk, b.pk, last_vote_at(as_of) if as_of else log_length())
+    duels = duels_between(votes, str(a.pk), str(b.pk), cast(Cluster, cluster))
+    told = (
+        f"{answer.message} Of direct duels {a} won {duels.a_wins}, {b} {duels.b_wins}, {duels.draws} were draws: "
+        f"evidence {duels.e_value:.1f} ({1 / (1 - level):.0f} is enough)."
+    )
+    return replace(answer, message=told, duels={"a": str(a), "b": str(b), **shas, **asdict(duels)})
 
 
 def compare_with(

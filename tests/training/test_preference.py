@@ -3,7 +3,7 @@
 import pytest
 
 from training.errors import UserError
-from training.preference import Preferred, level_of
+from training.preference import Estimate, Preferred, level_of
 
 
 def test_each_pair_of_epochs_has_its_share_of_the_error() -> None:
@@ -26,8 +26,15 @@ def test_a_confidence_that_cannot_be_is_refused(confidence: float, epochs: int, 
 
 
 def test_the_message_names_epochs_probability_and_votes() -> None:
-    found = Preferred(2, 3, 0.99987, 143.2, 12.4, wins=40, losses=12, draws=3, votes=212)
+    found = Preferred(2, 3, 40, 12, draws=3, e_value=950.0, estimate=Estimate(0.99987, 143.2, 12.4, votes=212))
     assert str(found) == (
         "people prefer epoch 2 to epoch 3: it is better with probability 0.9999, by 143 Elo points (12 or more at all "
         "times), 212 votes, direct duels 40 to 12 and 3 draws"
+    )
+
+
+def test_an_epoch_that_lost_every_vote_is_told_by_its_duels() -> None:
+    found = Preferred(2, 3, 21, 0, draws=0, e_value=312.4, estimate=None)
+    assert str(found) == (
+        "people prefer epoch 2 to epoch 3: direct duels 21 to 0, 312 times as likely as between equals"
     )

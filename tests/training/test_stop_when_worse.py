@@ -74,10 +74,11 @@ def test_a_run_stops_where_people_prefer_an_earlier_epoch(
         launch.open(preset, run, TOKEN, display, threading.Event()).train()
     preferred = stopped.value.preferred
     assert preferred is not None
-    assert preferred.probability > 0.99
+    assert preferred.estimate is not None
+    assert preferred.estimate.probability > 0.99
     assert preferred.wins > preferred.losses
-    assert preferred.wins + preferred.losses == preferred.votes
-    assert 0 < preferred.at_least < preferred.difference
+    assert preferred.wins + preferred.losses == preferred.estimate.votes
+    assert 0 < preferred.estimate.at_least < preferred.estimate.difference
     assert (display.seen[-1].state, site.get("/status.json")["runs"][0]["state"]) == ("stopped", "stopped")
     assert [row["epoch"] for row in heard(run, "rows")[-1] if row["votes"]] == [1, 2]
     assert heard(run, "preferred")[0]["epoch"] == 1
@@ -87,6 +88,19 @@ def test_a_run_stops_where_people_prefer_an_earlier_epoch(
     assert main(["resume", str(run), "--arena-token", TOKEN, "--keep-going"]) == 0
     assert (run / "latest").read_text() == "epoch-04\n"
     assert sorted(json.loads((run / "arena.json").read_text())[site.url]) == [f"epoch-0{n}" for n in range(1, 5)]
+
+
+def test_a_run_stops_where_an_epoch_loses_every_vote(
+    launch: Launch, site: Site, small_preset: Preset, tmp_path: Path
+) -> None:
+    """The difference is without limit then, so there is no estimate; the duels' e-value decides."""
+    run, display = tmp_path / "run", Voted(site, tmp_path / "run", 30, 0)
+    with pytest.raises(Stopped, match="people prefer epoch 1 to epoch 2: direct duels") as stopped:
+        launch.open(preset_of(small_preset, seed=3), run, TOKEN, display, threading.Event()).train()
+    preferred = stopped.value.preferred
+    assert preferred is not None
+    assert (preferred.estimate, preferred.losses) == (None, 0)
+    assert preferred.e_value >= 120  # 6 pairs of 4 epochs share 0.05
 
 
 def test_a_run_goes_on_where_people_prefer_the_later_epoch(

@@ -115,6 +115,19 @@ def test_what_the_votes_do_not_allow_is_said_without_a_number(client: Client, lo
     assert "Elo points " not in text(answer).split("Elo points are a scale")[0]
 
 
+@pytest.mark.parametrize(("a_wins", "b_wins", "said"), [
+    (7, 0, "No answer yet: one side won every time."),
+    (8, 0, "No: run epoch 1 is better than run epoch 2."),
+    (0, 8, "Yes: run epoch 2 is better than run epoch 1."),
+])  # fmt: skip
+def test_enough_duels_that_all_went_one_way_are_an_answer(client: Client, log, a_wins, b_wins, said) -> None:
+    """16 in a row are 22.7 times as likely by the mixture as by a fair coin, 14 in a row 12.0 times."""
+    duels(log, "run:1", "run:2", a_wins=a_wins, b_wins=b_wins)
+    page = text(client.get(f"/compare/?a={short(log, 'run:1')}&b={short(log, 'run:2')}"))
+    assert said in page
+    assert f"A won {2 * a_wins}, B won {2 * b_wins}, 0 draws" in page
+
+
 def test_strangers_and_draws_alone_are_said_too(client: Client, log) -> None:
     duels(log, "a", "b", 1, 1)
     duels(log, "x", "y", 1, 1)

@@ -86,6 +86,19 @@ def test_groups_that_have_nothing_to_do_with_the_question_are_set_aside(log) -> 
     assert found.rows == alone
 
 
+def test_where_one_side_won_every_vote_the_direct_duels_are_evidence(log) -> None:
+    duels(log, "run:1", "run:2", a_wins=3, b_wins=0)
+    found = pair(log, "run:1", "run:2")
+    assert found.duels is not None
+    assert (found.duels["a"], found.duels["b"]) == ("run epoch 1", "run epoch 2")
+    assert [found.duels[name] for name in ("a_wins", "b_wins", "draws")] == [6, 0, 0]
+    # The Beta(12, 12) mixture against a fair coin: 2 x 12/24, then 2 x 13/25, and so on to 2 x 17/29.
+    assert found.duels["e_value"] == pytest.approx(1 * 1.04 * 28 / 26 * 30 / 27 * 32 / 28 * 34 / 29)
+    assert found.message.endswith(
+        "Of direct duels run epoch 1 won 6, run epoch 2 0, 0 were draws: evidence 1.7 (20 is enough)."
+    )
+
+
 @pytest.mark.parametrize(
     ("b_wins", "state", "said"),
     [(0, "separated", "some never lost to the others"), (None, "no-votes", "No counted vote is about run epoch 2")],
@@ -96,6 +109,7 @@ def test_what_the_votes_do_not_allow_is_a_state(log, b_wins: int | None, state: 
     found = pair(log, "run:1", "run:2")
     assert (found.state, found.rows) == (state, [])
     assert said in found.message
+    assert (found.duels is None) == (state == "no-votes")
     with pytest.raises(CommandError, match=f"{state}: "):
         printed("run epoch 1", "run epoch 2")
 
