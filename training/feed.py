@@ -85,6 +85,11 @@ class Feed:
         """A plan of each pool, which share a batch."""
         general = round(batch * self._preset.general_share)
         shares = [batch - general] + ([general] if len(self._pools) > 1 else [])
+        if 0 in shares:
+            raise UserError(
+                f"general_share {self._preset.general_share:g} of a batch of {batch} is {general}, which leaves no "
+                "place for one of the two kinds of posts: take a larger batch, or another share"
+            )
         return [
             BatchPlan([bucket.rows for bucket in pool.buckets], share, self._seed, self._preset.buckets.remainder)
             for pool, share in zip(self._pools, shares, strict=True)

@@ -20,10 +20,16 @@ def upsampled_set(source: PromptSet, table: Table, slug: str = "") -> PromptSet:
 
     Raises:
         generation.errors.UpsamplingError: the table lacks a text; nothing is written.
-        ValueError: a prompt of the copy has another text already.
+        ValueError: a prompt of the copy has another text already, or two prompts would have the same.
     """
     prompts = list(source.prompts.filter(origin=Prompt.Origin.SET))
     longer = [(prompt, table.upsample(prompt.text)) for prompt in prompts]
+    first: dict[str, Prompt] = {}
+    for prompt, made in longer:
+        if (other := first.setdefault(made.text, prompt)) is not prompt:
+            raise ValueError(
+                f"{prompt.text[:60]!r} and {other.text[:60]!r} become the same text; change one in the table"
+            )
     with transaction.atomic():
         copy, _ = PromptSet.objects.get_or_create(
             slug=slug or f"{source.slug}{SUFFIX}",

@@ -238,6 +238,15 @@ def test_a_general_share_needs_one_size(small_data: Path, parts: Parts, tmp_path
         Feed(small_data, replace(SMALL_PRESET, buckets=BucketConfig(sets)), parts, tmp_path)
 
 
+@pytest.mark.parametrize(("batch", "share"), [(2, 0.25), (1, 0.9)])
+def test_a_batch_too_small_for_both_kinds_of_posts_is_refused(
+    batch: int, share: float, small_data: Path, parts: Parts, tmp_path: Path
+) -> None:
+    preset = replace(SMALL_PRESET, general_share=share, diffusion=DiffusionConfig(batch=batch, steps_per_epoch=1))
+    with pytest.raises(UserError, match=f"general_share {share} of a batch of {batch} is .*take a larger batch"):
+        feed(small_data, parts, tmp_path, preset)
+
+
 def test_reading_ahead_gives_what_was_asked_for_and_passes_errors_on() -> None:
     def make(step: int) -> list[Batch]:
         if step == 3:

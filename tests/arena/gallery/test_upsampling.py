@@ -75,6 +75,13 @@ def test_refusals_write_nothing(source: PromptSet, table: Path) -> None:
     assert PromptSet.objects.count() == 1
 
 
+def test_two_prompts_do_not_become_one(source: PromptSet, table: Path) -> None:
+    table.write_text(table.read_text().replace(TEXTS["1boy"], TEXTS["1girl, akari"]))
+    with pytest.raises(CommandError, match="'1boy' and '1girl, akari' become the same text"):
+        call_command("upsample_prompts", "fixed", str(table))
+    assert PromptSet.objects.count() == 1
+
+
 def test_a_text_never_changes(source: PromptSet, table: Path) -> None:
     call_command("upsample_prompts", "fixed", str(table))
     table.write_text(table.read_text().replace("grin", "frown"))
