@@ -1,5 +1,6 @@
 """An evaluation renders what the polls ask, in chunks, once, and enrols its contestant."""
 
+import random
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,12 @@ from arena.evaluations.models import EvaluationRun
 from arena.gallery.models import Contestant, Prompt, PromptSet, Sample
 from arena.gallery.registering import register
 from arena.polls.models import Enrolment, Poll
+from arena.polls.pairing import choose
 from generation.checkpoint import CheckpointError
+from generation.families import SD15
+from generation.imageio import read_archive
+from generation.tiny import write_tiny_checkpoint
+from generation.verify import EXACT, verify
 
 pytestmark = pytest.mark.django_db
 KINDS = ("fixed", "duel", "ffa")
@@ -74,6 +80,20 @@ def test_whole_evaluation_and_nothing_twice(contestant: Contestant, polls: list[
     assert not running.advance(run.pk)
     assert running.start(contestant) == (run, False)
     assert Sample.objects.count() == 12
+
+
+def test_a_checkpoint_of_another_family_is_evaluated_and_meets_the_others(
+    contestant: Contestant, polls: list[Poll], tmp_path: Path
+) -> None:
+    write_tiny_checkpoint(tmp_path / "older", seed=2, run="older", family=SD15)
+    older = register(tmp_path / "older")[0]
+    assert [finish(running.start(one)[0]).state for one in (older, contestant)] == ["done", "done"]
+    for sample in Sample.objects.filter(contestant=older):
+        with sample.archive.open() as file:
+            assert verify(*read_archive(file.read()), tmp_path / "older").code == EXACT
+    choice = choose(polls[1], rng=random.Random(0))
+    assert choice is not None
+    assert {sample.contestant for sample in choice.samples} == {older, contestant}
 
 
 def test_more_prompts_reopen_a_finished_evaluation(contestant: Contestant, polls: list[Poll]) -> None:
