@@ -129,7 +129,7 @@ def test_contestants_that_render_at_different_sizes_are_served_at_one(client, mo
     plain = blinding.resized
     monkeypatch.setattr(blinding, "resized", lambda *given: worked.append(len(given[0])) or plain(*given))
     poll = make_poll("ffa", prompts=1)
-    sizes = [(8, 8), (16, 8), (12, 12), (8, 10)]
+    sizes = [(16, 16), (24, 16), (24, 24), (16, 32)]
     for epoch, (width, height) in enumerate(sizes, 1):
         contestant = make_contestant(epoch)
         enrol(poll, contestant)
@@ -147,7 +147,7 @@ def test_contestants_that_render_at_different_sizes_are_served_at_one(client, mo
         with Image.open(io.BytesIO(content)) as image:
             served.append((image.size, image.mode))
             assert image.getpixel((4, 4))[0] % 40 == 0
-    assert served == [((8, 8), "RGB")] * 4
+    assert served == [((16, 16), "RGB")] * 4
     # Whichever image is asked for, the same work is done.
     assert len(worked) == 16
     assert len({tuple(worked[start : start + 4]) for start in range(0, 16, 4)}) == 1
