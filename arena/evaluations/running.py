@@ -23,6 +23,7 @@ from arena.gallery.models import Contestant, Prompt, Sample
 from arena.gallery.rendering import Job, missing, render_missing
 from arena.polls.models import Enrolment, Poll
 from generation.errors import Cancelled
+from rating.errors import RatingError
 
 State = EvaluationRun.State
 UNFINISHED = (State.QUEUED, State.RUNNING)
@@ -171,11 +172,18 @@ def _note(broken: list[dict[str, Any]], prompt: Prompt, seed: int, problem: str)
 
 
 def _measured(run: EvaluationRun) -> bool:
-    """Measure the contestant; False when a chunk's time was spent first; what was measured by then is kept."""
+    """Measure the contestant; False when a chunk's time was spent first; what was measured by then is kept.
+
+    False, too, where it cannot be measured since a poll has opened that asks for images: they come first.
+    """
     try:
         measure(run.contestant, progress=_watched(run))
     except _PauseError:
         return False
+    except RatingError:
+        if left(run, jobs()):
+            return False
+        raise
     return True
 
 

@@ -87,6 +87,23 @@ def test_an_evaluation_ends_with_a_complete_score(contestant: Contestant) -> Non
     assert "not comparable with CCIP" in score.notice
 
 
+def test_a_poll_that_opens_while_the_last_images_are_rendered_is_rendered_before_it_is_measured(
+    contestant: Contestant,
+) -> None:
+    Poll.objects.filter(kind="fixed").update(is_open=False)
+    Poll.objects.filter(kind="duel").update(is_open=True)
+    duel = list(Poll.objects.get(kind="duel").prompt_set.prompts.order_by("pk"))
+    Prompt.objects.filter(pk__in=[prompt.pk for prompt in duel[1:]]).delete()
+    run, _ = running.start(contestant)
+    assert running.advance(run.pk, seconds=60, on_progress=lambda now: Poll.objects.update(is_open=True))
+    run.refresh_from_db()
+    assert (run.state, run.error, CheckpointScore.objects.count()) == ("running", "", 0)
+    Poll.objects.filter(kind="ffa").update(is_open=False)
+    finish(run)
+    run.refresh_from_db()
+    assert (run.state, CheckpointScore.objects.get().complete) == ("done", True)
+
+
 def test_an_untrained_checkpoint_draws_nobody_and_right_and_wrong_characters_are_told_apart(
     contestant: Contestant, drawn_dataset: Path
 ) -> None:
