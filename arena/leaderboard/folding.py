@@ -130,7 +130,7 @@ def sides(before: dict[str, list[int]], votes: Votes) -> dict[str, list[int]]:
         found = first[chosen][:, :width].sum(axis=0).tolist()
         known = after.get(votes.polls[code], [0] * width)
         after[votes.polls[code]] = [one + other for one, other in zip(known, found, strict=True)]
-    return dict(sorted(after.items()))
+    return after
 
 
 def is_settled(run: RatingRun) -> bool:

@@ -129,7 +129,7 @@ def head_of(run: RatingRun, chosen: Slice, as_of: datetime | None, now: datetime
         recounting=run.pending is not None,
         log_sha256=run.log_sha256,
         groups=[len(group) for group in fold.groups],
-        position_bias=[seat_share(poll, wins) for poll, wins in fold.sides.items()],
+        position_bias=[seat_share(poll, wins) for poll, wins in sorted(fold.sides.items())],
         settled_votes=settled.get("counted") if settled.get("rows") else None,
         voters=settled.get("voters"),
         pairs=settled.get("pairs") if settled.get("rows") else None,
