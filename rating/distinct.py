@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,16 +44,33 @@ def equal_duels(
         return np.empty(0, np.intp), np.empty(0)
     duel = counted & (votes.seats[:, 2] < 0) if votes.seats.shape[1] > 2 else counted
     rows = np.flatnonzero(duel)
+    part = slice(None) if len(rows) == len(votes) else rows  # a view where nothing is left out
     n = len(votes.contestants)
-    one, other = votes.ranks[rows, 0], votes.ranks[rows, 1]
-    key = (votes.poll[rows].astype(np.intp) * n + votes.seats[rows, 0]) * n + votes.seats[rows, 1]
-    key = key * 3 + (one > other) + (one >= other)
-    columns = [(key, len(votes.polls) * n * n * 3), *((codes[rows], int(codes.max()) + 1) for codes in within)]
-    number, example = _numbered(*_joined(columns))
-    merged = np.bincount(number, None if weights is None else weights[rows], len(example))
+    space = len(votes.polls) * n * n * 3
+    narrow: type[np.signedinteger[Any]] = np.int32 if space < 2**31 else np.intp
+    key: NDArray[np.signedinteger[Any]] = votes.poll[part].astype(narrow)
+    (left, right), (one, other) = votes.seats[part, :2].T, votes.ranks[part, :2].T
+    for size, code in ((n, left), (n, right), (3, (one > other).view(np.int8) + (one >= other))):
+        key *= size
+        key += code
+    columns = [(key.astype(np.intp), space), *((codes[part], int(codes.max()) + 1) for codes in within)]
+    merged, example = _counted(*_joined(columns), None if weights is None else weights[part])
     others = np.flatnonzero(counted & ~duel)
     rest = np.ones(len(others)) if weights is None else weights[others]
     return np.concatenate([rows[example], others]), np.concatenate([merged, rest])
+
+
+def _counted(
+    key: NDArray[np.intp], space: int, weights: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Of the distinct keys in [0, space), in their order: the sum of their weights, and a place of each."""
+    if space > 4 * len(key) + 4096:
+        number, example = _numbered(key, space)
+        return np.bincount(number, weights, len(example)).astype(np.float64), example
+    example = np.full(space, -1, np.intp)
+    example[key] = np.arange(len(key))
+    taken = np.flatnonzero(example >= 0)
+    return np.bincount(key, weights, space)[taken].astype(np.float64), example[taken]
 
 
 def _joined(columns: Sequence[tuple[NDArray[np.intp], int]]) -> tuple[NDArray[np.intp], int]:
