@@ -8,6 +8,7 @@ from typing import Any
 from generation.files import write_json, write_text
 from training import run_report, run_report_page
 from training.config import caption_names, load_captions
+from training.errors import UserError
 from training.report import Asked, gather
 from training.report_page import page
 from training.token_counts import WORDS, of_checkpoint
@@ -16,6 +17,8 @@ from training.token_counts import WORDS, of_checkpoint
 def main(argv: Sequence[str]) -> int:
     """Write the report; 0 when done. Raises UserError for what the user can fix."""
     arguments = _parser().parse_args(argv)
+    if not arguments.data.is_dir():
+        raise UserError(f"there is no folder {arguments.data}: name a run's, or that of a prepared set")
     if run_report.is_run(arguments.data):
         values = run_report.gather(arguments.data)
         return _write(arguments.out or arguments.data, values, run_report_page.page(values))

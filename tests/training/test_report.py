@@ -169,7 +169,7 @@ def test_the_page_fits_its_window(prepared, tmp_path, width):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "is missing"),
+        (["nowhere"], "there is no folder nowhere: name a run's, or that of a prepared set"),
         (["SET", "--tokenizer", "nowhere"], "holds no tokenizer"),
         (["SET", "--captions", "x"], "no file x"),
     ],
