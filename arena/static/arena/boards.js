@@ -28,5 +28,5 @@ function same(text) {
   return other.textContent.replace(/\s+/g, " ") === board.textContent.replace(/\s+/g, " ");
 }
 
-setInterval(refresh, 1500);
+setInterval(refresh, 1250);
 document.addEventListener("visibilitychange", refresh);

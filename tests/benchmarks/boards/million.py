@@ -26,7 +26,7 @@ from tests.soak.database import postgres_database
 
 VOTES, QUICK_VOTES, WAITING = 1_000_000, 60_000, 10_000
 WARM, COLD, FRESH = 0.3, 3.0, 2.0
-RATE, SECONDS, LOOK_EVERY, PATIENCE = 50, 30, 1.5, 600
+RATE, SECONDS, LOOK_EVERY, PATIENCE = 50, 30, 1.25, 600
 METRICS = ("trueskill", "elo", "elo-twa", "joint", "winrate")
 COMPARISON = "/compare/?a=run-00+epoch+1&b=run-00+epoch+9"
 THROUGH = re.compile(r"Vote log up to vote (\d+)")
