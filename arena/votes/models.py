@@ -13,8 +13,8 @@ from arena.polls.models import Matchup, Poll
 
 
 def new_token() -> str:
-    """An unguessable public name (144 bits)."""
-    return secrets.token_urlsafe(18)
+    """An unguessable public name (144 bits), in digits that no command line takes for an option."""
+    return secrets.token_hex(18)
 
 
 class Voter(models.Model):

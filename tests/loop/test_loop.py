@@ -69,7 +69,8 @@ def is_the_epoch(row: dict[str, Any]) -> bool:
 
 
 def test_the_loop_turns(tmp_path: Path) -> None:
-    site = Site(tmp_path)
+    # Playwright answers sooner than a person can, which screening would set aside.
+    site = Site(tmp_path, ARENA_MIN_ANSWER_MS="0")
     dataset = tmp_path / "dataset"
     site.command(
         "-m",

@@ -12,7 +12,7 @@ from django.test import Client
 from arena.leaderboard.models import RatingRun
 from arena.leaderboard.table import Row, board
 from arena.votes.casting import append, cast, issue_ticket
-from arena.votes.models import Vote, VoteExclusion, Voter
+from arena.votes.models import Vote, VoteExclusion, Voter, new_token
 from arena.votes.refusals import RevokedVoter
 from arena.votes.revoking import revoke, unrevoke
 from arena.votes.screening import on_cast
@@ -94,6 +94,12 @@ def test_the_command_prints_what_moves(voters) -> None:
     assert voters[0].revoked_reason == "a bot"
     assert "12 of 12 votes" in command(voters[0].key, "--undo")
     assert {row.contestant: row for row in rows()} == before
+
+
+def test_keys_are_no_options_and_those_of_old_that_look_like_one_go_after_two_dashes(voters) -> None:
+    assert all(set(new_token()) <= set("0123456789abcdef") for _ in range(99))
+    Voter.objects.filter(pk=voters[0].pk).update(key="-VZm3kXA5y1o6Qpt9Wc_b4Rd")
+    assert "12 of 12 votes" in command("--reason", "a bot", "--", "-VZm3kXA5y1o6Qpt9Wc_b4Rd")
 
 
 def test_a_dry_run_changes_nothing(voters) -> None:

@@ -22,7 +22,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Whom, why, and whether really."""
-        parser.add_argument("voter", help="number of the voter as in the admin, or its key")
+        keys = "number of the voter as in the admin, or its key; after -- if that begins with a dash"
+        parser.add_argument("voter", help=keys)
         parser.add_argument("--reason", default="", help="why; kept with every vote")
         parser.add_argument("--undo", action="store_true", help="count the voter's votes again")
         parser.add_argument("--dry-run", action="store_true", help="print the difference and change nothing")
