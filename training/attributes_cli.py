@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from safetensors.torch import save_file
 
 from generation.files import whole, write_json
+from training.arguments import positive
 from training.attributes import VALUES, Match, format_table
 from training.attributes_net import INFO_FILE, WEIGHTS_FILE, AttributeNet
 from training.attributes_training import Settings, blur, labels, load_renders, measure, split, train_net
@@ -63,16 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, help="the data set's folder")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the check to (replaced if it is one)")
     parser.add_argument("--seed", type=int, default=0, help="default 0")
-    parser.add_argument("--epochs", type=_positive, default=Settings.epochs, help=f"default {Settings.epochs}")
-    parser.add_argument("--threads", type=_positive, default=1, help="CPU threads (default 1)")
+    parser.add_argument("--epochs", type=positive, default=Settings.epochs, help=f"default {Settings.epochs}")
+    parser.add_argument("--threads", type=positive, default=1, help="CPU threads (default 1)")
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is below 1")
-    return value
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from training.arguments import count
 from training.captions import caption
 from training.config import HOME, caption_names, load_captions
 from training.errors import UserError
@@ -37,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         description="How the caption of one post in one epoch comes about: every draw, and every tag's fate.",
     )
     parser.add_argument("post", type=int, metavar="POST", help="the post's id")
-    parser.add_argument("--epoch", type=int, default=0, help="default 0")
+    parser.add_argument("--epoch", type=count, default=0, help="default 0")
     parser.add_argument("--seed", type=int, default=0, help="default 0")
     parser.add_argument("--data", type=Path, default=HOME / "dataset", help="data set (default %(default)s)")
     parser.add_argument(

@@ -14,7 +14,7 @@ from training.errors import UserError
 from training.intake import Images
 from training.posts import Post
 from training.shards import read_member
-from training.sources import each_post, reported
+from training.sources import PLAN, each_post, reported
 from training.vocabulary import FILE, read_vocabulary, register_like
 
 MANIFEST = "dataset.json"
@@ -27,6 +27,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         UserError: there is no whole data set in ``folder``.
     """
     path = folder / MANIFEST
+    if not path.is_file() and (folder / PLAN).is_file():
+        raise UserError(f"{folder} is prepared in part: give the same `python -m training prepare` again to finish it")
     if not path.is_file():
         raise UserError(f"{path} is missing: make the data set with `python -m training dataset demo --out {folder}`")
     try:
@@ -53,6 +55,16 @@ def with_vocabulary(config: CaptionConfig, data: Path) -> CaptionConfig:
         else chain.from_iterable(post.tags for post in each_post(data))
     )
     return replace(config, register_excluded=config.register_excluded | register_like(tags))
+
+
+def pictures_of(source: Path) -> Path:
+    """Where the pictures of a source of posts lie, if nobody says: beside it, or where a prepared set has them."""
+    folder = source if source.is_dir() else source.parent
+    try:
+        plan = json.loads((folder / PLAN).read_text("utf-8"))
+        return folder if plan["prepare"]["write"] == "shards" else folder / plan["images"]
+    except (OSError, ValueError, KeyError):
+        return folder
 
 
 class Pictures:

@@ -40,7 +40,8 @@ class Images:
     def path(self, values: Mapping[str, Any]) -> Path:
         """The file of a record or post given as a mapping. Raises UserError where the pattern asks for what is not."""
         known = {name: values.get(name) or "" for name in ("id", "md5", "file_ext", "file_path")}
-        known |= {"md5_2": str(known["md5"])[:2], "id_3": f"{int(known['id'] or 0) % 1000:04d}"}
+        number = known["id"] if isinstance(known["id"], int) else 0
+        known |= {"md5_2": str(known["md5"])[:2], "id_3": f"{number % 1000:04d}"}
         try:
             name = self.pattern.format_map(known)
         except (KeyError, ValueError, IndexError) as error:
@@ -55,11 +56,13 @@ def take_in(part: Part, vocabulary: Vocabulary | None, images: Images) -> Iterat
 
     A part that cannot be read to its end is one more entry, without post.
     """
+    count = 0
     try:
         for where, record in part.records():
             yield _take(where, record, vocabulary, images)
+            count += 1
     except (UserError, OSError) as error:
-        yield Intake(0, str(part), None, (str(error),))
+        yield Intake(0, str(part), None, (f"{error}; {count} records before that were read, those after it are lost",))
 
 
 def _take(where: str, record: object, vocabulary: Vocabulary | None, images: Images) -> Intake:
@@ -86,7 +89,7 @@ def _completed(
     if not any(f"tag_string_{category}" in values for category in CATEGORIES):
         values |= _by_category(values, vocabulary, problems)
     if not (values.get("image_width") and values.get("image_height")):
-        values |= _size(values, images)
+        values |= _size(values, images, problems)
     values.setdefault("file_ext", Path(str(values.get("file_path", ""))).suffix[1:])
     return values
 
@@ -94,7 +97,10 @@ def _completed(
 def _by_category(values: Mapping[str, Any], vocabulary: Vocabulary | None, problems: list[str]) -> dict[str, str]:
     if "tag_string" not in values:
         return {}
-    tags = str(values["tag_string"]).split()
+    if not isinstance(values["tag_string"], str):
+        problems.append(f"field 'tag_string' must be str, found {values['tag_string']!r}")
+        return {f"tag_string_{category}": "" for category in CATEGORIES}
+    tags = values["tag_string"].split()
     if vocabulary is None:
         problems.append("has tags without categories; all count as general without a vocabulary")
     unknown: list[str] = []
@@ -104,11 +110,16 @@ def _by_category(values: Mapping[str, Any], vocabulary: Vocabulary | None, probl
     return {f"tag_string_{category}": " ".join(members) for category, members in found.items()}
 
 
-def _size(values: Mapping[str, Any], images: Images) -> dict[str, int]:
-    """Width and height from the image's header; nothing where there is no image, so that the parser names the field."""
+def _size(values: Mapping[str, Any], images: Images, problems: list[str]) -> dict[str, int]:
+    """Width and height from the image's header; nothing where it cannot be read, so that the parser names the field."""
+    path = images.path(values)
     try:
-        with images.path(values).open("rb") as file:
+        with path.open("rb") as file:
             width, height = image_size(file.read(HEADER_BYTES))
-    except (OSError, BadImage):
+    except (OSError, ValueError) as error:  # ValueError: no file can have such a name
+        problems.append(f"has no size, and {path} cannot be read: {getattr(error, 'strerror', None) or error}")
+        return {}
+    except BadImage as error:
+        problems.append(f"has no size, and {path} {error}")
         return {}
     return {"image_width": width, "image_height": height}

@@ -10,13 +10,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from training.buckets import BucketConfig, Crop, crop_of, fill
 from training.caption_config import CaptionConfig
@@ -25,7 +23,7 @@ from training.errors import UserError
 from training.folder import Pictures, with_vocabulary
 from training.plan import BatchPlan
 from training.posts import Post
-from training.resize import on_white, shrink
+from training.resize import BadImage, decoding, on_white, opened, shrink, upright
 
 
 @dataclass(frozen=True)
@@ -83,12 +81,10 @@ class Loader:
         """The picture resized and cut, (height, width, 3). Raises UserError naming the post where it cannot be read."""
         post = self.posts[row]
         try:
-            with Image.open(BytesIO(self.pictures.data(post))) as image:
-                whole = shrink(on_white(ImageOps.exif_transpose(image)), crop.resized)
-        except (OSError, UnidentifiedImageError) as error:
-            raise UserError(
-                f"the picture of post {post.id} cannot be decoded: {error}; prepare the set again"
-            ) from error
+            with opened(self.pictures.data(post)) as image, decoding():
+                whole = shrink(on_white(upright(image)), crop.resized)
+        except BadImage as error:
+            raise UserError(f"the picture of post {post.id} {error}; prepare the set again") from error
         width, height = crop.target
         return np.ascontiguousarray(np.asarray(whole)[crop.top : crop.top + height, crop.left : crop.left + width])
 

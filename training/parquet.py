@@ -11,7 +11,7 @@ import pyarrow
 import pyarrow.parquet
 
 from training.errors import UserError
-from training.parts import Record, filled
+from training.parts import BadRecord, Record, bad_record, filled
 from training.posts import CATEGORIES
 
 BATCH = 1024
@@ -32,33 +32,54 @@ SCHEMA = pyarrow.schema(
 
 @dataclass(frozen=True)
 class ParquetRows:
-    """One row group of a Parquet file with Danbooru's columns."""
+    """Rows ``first`` to ``last``, that one not included, of a row group of a Parquet file with Danbooru's columns."""
 
     file: Path
     group: int
+    first: int
+    last: int
 
     def __str__(self) -> str:
-        return f"{self.file} row group {self.group}"
+        return f"{self.file} row group {self.group} from row {self.first} on"
 
     def records(self) -> Iterator[Record]:
         """One record a row; empty cells are left out. Raises UserError where the group cannot be read."""
-        row = 0
+        start = 0
         try:
             for batch in pyarrow.parquet.ParquetFile(self.file).iter_batches(BATCH, row_groups=[self.group]):
-                for record in batch.to_pylist():
-                    yield f"{self} row {row}", filled(record)
-                    row += 1
+                low, high = max(self.first - start, 0), min(self.last - start, len(batch))
+                for row, record in enumerate(_decoded(batch.slice(low, high - low)) if low < high else (), start + low):
+                    yield f"{self.file} row group {self.group} row {row}", record
+                start += len(batch)
+                if start >= self.last:
+                    return
         except (OSError, pyarrow.ArrowException) as error:
             raise UserError(f"{self} cannot be read: {error}") from error
 
 
-def row_groups(file: Path) -> list[ParquetRows]:
-    """The row groups of a file. Raises UserError where it is none."""
+def _decoded(batch: Any) -> list[dict[str, Any] | BadRecord]:
+    """The rows as records; pyarrow looks at a text's bytes only now, and those of one row must not end the others."""
     try:
-        count = pyarrow.parquet.ParquetFile(file).num_row_groups
+        return list(map(filled, batch.to_pylist()))
+    except UnicodeDecodeError:
+        if len(batch) > 1:
+            return [record for row in range(len(batch)) for record in _decoded(batch.slice(row, 1))]
+        number = batch.column("id")[0].as_py() if "id" in batch.schema.names else None
+        return [bad_record(number, "a text of it is not UTF-8: save it as UTF-8")]
+
+
+def row_ranges(file: Path, rows: int) -> list[ParquetRows]:
+    """The row groups of a file, cut into ranges of at most ``rows``. Raises UserError where it is none."""
+    try:
+        found = pyarrow.parquet.ParquetFile(file).metadata
     except (OSError, pyarrow.ArrowException) as error:
         raise UserError(f"{file} is no readable Parquet file: {error}") from error
-    return [ParquetRows(file, group) for group in range(count)]
+    counts = [found.row_group(group).num_rows for group in range(found.num_row_groups)]
+    return [
+        ParquetRows(file, group, first, min(first + rows, count))
+        for group, count in enumerate(counts)
+        for first in range(0, count, rows)
+    ]
 
 
 def write_rows(file: Path, records: Iterable[Mapping[str, Any]]) -> int:

@@ -13,12 +13,20 @@ from training.errors import UserError
 
 Record = tuple[str, object]  # where it stands, and what stands there
 SIDECARS = (".json", ".txt", ".caption")
+BOM = b"\xef\xbb\xbf"  # what some editors put before UTF-8
 
 
 class BadRecord(UserError):
     """Stands in place of a record that cannot be read; ``post`` is its post's id where that is known, or 0."""
 
     post = 0
+
+
+def bad_record(post: object, problem: str) -> BadRecord:
+    """What stands in place of the record of ``post``, if that is an id."""
+    bad = BadRecord(problem)
+    bad.post = post if isinstance(post, int) else 0
+    return bad
 
 
 class Part(Protocol):
@@ -49,25 +57,8 @@ class JsonLines:
                 line = stream.readline()
                 left -= len(line)
                 if line.strip():
-                    yield f"{self.file} line {number}", _decoded(line)
+                    yield f"{self.file} line {number}", decoded(line)
                 number += 1
-
-
-@dataclass(frozen=True)
-class JsonFile:
-    """A record, a list of them, or the sidecar that waifuc writes beside an image."""
-
-    file: Path
-
-    def __str__(self) -> str:
-        return str(self.file)
-
-    def records(self) -> Iterator[Record]:
-        """The records of the file."""
-        content = _decoded(self.file.read_bytes())
-        for record in content if isinstance(content, list) else [content]:
-            sidecar = isinstance(record, Mapping) and "danbooru" in record
-            yield str(self.file), record["danbooru"] if sidecar else record
 
 
 @dataclass(frozen=True)
@@ -82,20 +73,34 @@ class SqliteRows:
         return f"{self.file} from row {self.first} on"
 
     def records(self) -> Iterator[Record]:
-        """One record a row; empty cells are left out, ``texts`` is a JSON list or one text."""
+        """One record a row; empty cells are left out, ``texts`` is a JSON list or one text, ``synthetic`` 0 or 1."""
         connection = sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)
         try:
             connection.row_factory = sqlite3.Row
+            connection.text_factory = bytes  # SQLite takes any bytes for text; those of one row must not end the others
             query = "SELECT rowid AS _rowid, * FROM posts WHERE rowid BETWEEN ? AND ? ORDER BY rowid"
             for row in connection.execute(query, (self.first, self.last)):
                 record = filled(dict(row))
-                if isinstance(record.get("texts"), str):
-                    record["texts"] = _texts(record["texts"])
-                yield f"{self.file} row {record.pop('_rowid')}", record
+                yield f"{self.file} row {record.pop('_rowid')}", _from_cells(record)
         except sqlite3.Error as error:
             raise UserError(f"{self.file} cannot be read: {error}") from error
         finally:
             connection.close()
+
+
+def _from_cells(record: dict[str, Any]) -> dict[str, Any] | BadRecord:
+    """A row of SQLite, whose texts are bytes, as a record."""
+    name = ""
+    try:
+        for name, value in record.items():
+            record[name] = value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError as error:
+        return bad_record(record.get("id"), f"field {name!r} is not UTF-8 text at byte {error.start}: save it as UTF-8")
+    if isinstance(record.get("texts"), str):
+        record["texts"] = _texts(record["texts"])
+    if record.get("synthetic") in {0, 1}:
+        record["synthetic"] = bool(record["synthetic"])
+    return record
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,10 @@ class Sidecars:
         Posts without an id of their own are numbered by their place in the sorted folder.
         """
         for number, name in enumerate(self.files, self.first):
-            record = sidecar_record(self.folder, name, number)
+            try:
+                record = sidecar_record(self.folder, name, number)
+            except OSError as error:
+                record = BadRecord(f"the caption beside it cannot be read: {error.strerror or error}")
             if isinstance(record, BadRecord):
                 record.post = number
             yield str(self.folder / name), record
@@ -144,11 +152,11 @@ def sidecar_record(folder: Path, name: str, number: int) -> object:
     if found is None:
         return BadRecord(f"{image.name} has no caption beside it ({', '.join(SIDECARS)})")
     if found.suffix == ".json":
-        content = _decoded(found.read_bytes())
+        content = decoded(found.read_bytes())
         record = content.get("danbooru", content) if isinstance(content, Mapping) else content
         return {**own, **record, "file_path": name} if isinstance(record, Mapping) else record
     try:
-        text = found.read_text("utf-8").strip()
+        text = found.read_text("utf-8-sig").strip()
     except UnicodeDecodeError as error:
         return BadRecord(f"{found.name} is not UTF-8 text at byte {error.start}: save it as UTF-8")
     return {**own, **_caption_fields(text)}
@@ -162,10 +170,11 @@ def _caption_fields(text: str) -> dict[str, object]:
     return {"tag_string": " ".join("_".join(tag.split()) for tag in first.split(",")), "texts": others}
 
 
-def _decoded(data: bytes) -> Any:
+def decoded(data: bytes) -> Any:
     """The JSON value, or what is wrong with it as a UserError, so that one bad line does not end a whole part."""
     try:
-        return json.loads(data.decode())
+        value = json.loads(data.removeprefix(BOM).decode())
+        return value if b"\\ud" not in data.lower() else of_whole_characters(value)
     except UnicodeDecodeError as error:
         return BadRecord(f"not UTF-8 text at byte {error.start}: save it as UTF-8")
     except json.JSONDecodeError as error:
@@ -174,11 +183,21 @@ def _decoded(data: bytes) -> Any:
         return BadRecord("not JSON that can be read: brackets within brackets, too deep")
 
 
+def of_whole_characters(value: Any) -> Any:
+    """The value, if it can be written as UTF-8: JSON may escape half a character, which is then no text."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        number = value.get("id") if isinstance(value, Mapping) else None
+        return bad_record(number, f"holds half a character, {error.object[error.start]!r}")
+    return value
+
+
 def filled(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record without its empty cells."""
     return {name: value for name, value in record.items() if value is not None}
 
 
 def _texts(value: str) -> Sequence[str]:
-    decoded = _decoded(value.encode())
-    return decoded if isinstance(decoded, list) else [value]
+    found = decoded(value.encode())
+    return found if isinstance(found, list) else [value]

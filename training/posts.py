@@ -66,8 +66,8 @@ Report = Callable[[str], None]
 def parse_post(record: object, where: str, report: Report | None = None) -> Post:
     """A validated Post from a decoded record; ``where`` (file and line) opens every error message.
 
-    With ``report``, a missing or wrong date, score, rating or tag list is reported and left out of the post instead of
-    being an error.
+    With ``report``, a missing or wrong date, score, rating, tag list or text is reported and left out of the post
+    instead of being an error.
 
     Raises:
         UserError: a field is missing or wrong.
@@ -92,10 +92,10 @@ def parse_post(record: object, where: str, report: Report | None = None) -> Post
         copyright=fields.or_else("tag_string_copyright", fields.tags, ()),
         artist=fields.or_else("tag_string_artist", fields.tags, ()),
         meta=fields.or_else("tag_string_meta", fields.tags, ()),
-        quality=fields.given("quality", str, ""),
-        texts=fields.lines("texts"),
-        register=fields.given("register", str, ""),
-        synthetic=fields.given("synthetic", bool, False),
+        quality=fields.or_else("quality", fields.word, ""),
+        texts=fields.or_else("texts", fields.lines, ()),
+        register=fields.or_else("register", fields.word, ""),
+        synthetic=fields.or_else("synthetic", fields.flag, False),
         shard=fields.relative_path("shard"),
         shard_offset=fields.given("shard_offset", int, 0),
         shard_bytes=fields.given("shard_bytes", int, 0),
@@ -208,11 +208,22 @@ class _Fields:
             raise UserError(f"{self.where}: field {name!r} has no time zone: {value!r}")
         return utc
 
+    def word(self, name: str) -> str:
+        """Empty where the record has none."""
+        value: str = self.given(name, str, "")
+        return value
+
+    def flag(self, name: str) -> bool:
+        """False where the record has none."""
+        value: bool = self.given(name, bool, False)
+        return value
+
     def lines(self, name: str) -> tuple[str, ...]:
-        """A list of texts, empty where the record has none; white space within becomes single spaces."""
-        values = self.given(name, list, [])
-        if not all(isinstance(value, str) for value in values):
-            raise UserError(f"{self.where}: field {name!r} must be a list of texts, found {values!r}")
+        """A text or a list of them, empty where the record has none; white space within becomes single spaces."""
+        found = self.record.get(name) or []
+        values = [found] if isinstance(found, str) else found
+        if not (isinstance(values, list) and all(isinstance(value, str) for value in values)):
+            raise UserError(f"{self.where}: field {name!r} must be a text or a list of them, found {found!r}")
         return tuple(" ".join(value.split()) for value in values if value.strip())
 
     def relative_path(self, name: str) -> str:

@@ -28,10 +28,11 @@ from training.prepare_config import PrepareConfig
 from training.prepare_part import MEANINGS, write_part
 from training.prune import load_scorer
 from training.scan import Job, rank_all, scan_part, vocabulary_of
-from training.sources import PLAN, parquet, parts_of
+from training.sources import PART_ROWS, PLAN, parquet, parts_of
 from training.vocabulary import FILE, Vocabulary, read_vocabulary, write_vocabulary
 
 SCHEMA = 1
+PICTURE_ROWS = 2_000  # of a part, where pictures are read: minutes of work, of which a kill costs the last ones
 CARRIED = ("styles", "synthetic_fields", "note")  # what a source's own manifest says and a prepared set says, too
 
 
@@ -50,7 +51,7 @@ class Preparation:
         return {
             "schema": SCHEMA,
             "source": str(self.source),
-            "source_parts_sha256": canonical_sha256([repr(part) for part in parts]),
+            "source_parts_sha256": canonical_sha256([*map(repr, parts), *_sizes(parts)]),
             "images": os.path.relpath(self.images, self.out),
             "records": self.records,
             "prepare": to_mapping(self.config),
@@ -65,8 +66,8 @@ def prepare(plan: Preparation, *, command: str, workers: int = 1) -> dict[str, A
             config says to stop, or the disk refuses.
     """
     manifest = plan.out / MANIFEST
+    parts = parts_of(plan.source, PART_ROWS if plan.config.write == "records" else PICTURE_ROWS)
     try:
-        parts = parts_of(plan.source)
         settings = plan.settings(parts)
         _claim(plan, settings)
         if manifest.is_file():
@@ -87,6 +88,12 @@ def prepare(plan: Preparation, *, command: str, workers: int = 1) -> dict[str, A
     except OSError as error:
         raise UserError(f"cannot write {plan.out}: {error}; free some space and run the same command again") from error
     return values
+
+
+def _sizes(parts: Sequence[Part]) -> list[int]:
+    """Of the source's files: one that was written anew has another, though its parts may be called the same."""
+    files = dict.fromkeys(getattr(part, "file", None) for part in parts)
+    return [file.stat().st_size for file in files if file]
 
 
 def _claim(plan: Preparation, settings: dict[str, Any]) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from training.arguments import positive
 from training.config import PREPARE, load_toml, prepare_names
+from training.folder import pictures_of
 from training.prepare import Preparation, prepare
 from training.prepare_config import WRITE, PrepareConfig
 
@@ -20,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
     given = {"vocabulary": arguments.vocabulary, "on_problem": arguments.on_problem, "write": arguments.write}
     config = replace(config, **{key: value for key, value in given.items() if value is not None})
     source: Path = arguments.source
-    images = arguments.images or (source if source.is_dir() else source.parent)
+    images = arguments.images or pictures_of(source)
     plan = Preparation(source, arguments.out, images, config, arguments.records)
     manifest = prepare(plan, command=f"python -m training prepare {' '.join(argv)}", workers=arguments.workers)
     print(f"{manifest['posts']} posts in {arguments.out}, {manifest['removed']} left out")
@@ -44,5 +46,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--write", choices=WRITE, help="records alone, check the images, or shards with them")
     parser.add_argument("--records", choices=("jsonl", "parquet"), default="jsonl", help="default %(default)s")
     parser.add_argument("--on-problem", choices=("go_on", "stop"), help="instead of the config's")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default %(default)s)")
+    parser.add_argument("--workers", type=positive, default=os.cpu_count() or 1, help="processes (default %(default)s)")
     return parser

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -15,16 +16,20 @@ import numpy as np
 
 from generation.files import whole
 from training.census import Census
+from training.errors import UserError
 from training.intake import take_in
 from training.posts import Post, to_record
 from training.prune import Removal, Scorer, ScoreRule, by_score, by_size, by_tags, load_scorer
 from training.repair import is_unfocused, persons, repaired
 from training.resize import BadImage, ResizeConfig, image_size, prepare_image
 from training.scan import SAME_FILE, SAME_ID, Job, quality_of, vocabulary_of
-from training.shards import ShardWriter
+from training.shards import ShardWriter, read_member
 from training.sources import parquet
 
 MEANINGS = "meanings.json"
+CHANGED = -1  # in place of a code that the scan gave no post
+# What is wrong with a post that is left out; other reasons are rules that it does not meet.
+FAULTS = frozenset({"unusable record", "duplicate id", "missing file", "unreadable"})
 
 
 def write_part(job: Job, records: str) -> int:
@@ -74,6 +79,7 @@ class PartWork:
         self.image_hash = hashlib.sha256()
         self._folder = folder
         self._removed, self._problems = removed, problems
+        self._told: list[str] = []  # of the post on its way
         self._before, self._after = Census(), Census()
         self._reasons: Counter[str] = Counter()
         self._repairs: Counter[str] = Counter()
@@ -87,32 +93,43 @@ class PartWork:
 
     def posts(self) -> Iterator[Post]:
         """The posts that stay, as they are written."""
-        codes = np.load(self.job.codes)
-        row = 0
-        for found in take_in(self.job.part, vocabulary_of(self.job.config.vocabulary), self.job.images):
-            self._tell(found.id, found.where, found.problems, kept=found.post is not None)
-            if found.post is None:
-                self._remove(found.id, found.where, Removal("unusable record", "; ".join(found.problems)))
-                continue
-            code, row = int(codes[row]), row + 1
-            post = self._through(replace(found.post, quality=quality_of(code)), code, found.where)
-            if post is not None:
-                self._after.add(post)
-                yield post
-        self._shards.close()
+        codes = iter(np.load(self.job.codes).tolist())
+        with closing(self._shards):
+            for found in take_in(self.job.part, vocabulary_of(self.job.config.vocabulary), self.job.images):
+                if found.post is None:
+                    self._tell(found.id, found.where, found.problems, kept=False)
+                    reason = Removal("unusable record", "; ".join(found.problems))
+                    self._remove(found.id, found.where, reason, found.where)
+                    continue
+                self._told = list(found.problems)
+                post = self._through(found.post, next(codes, CHANGED), found.where)
+                self._tell(found.id, found.where, self._told, kept=post is not None)
+                if post is not None:
+                    self._after.add(post)
+                    yield post
+        if next(codes, None) is not None:
+            raise self._changed()
+
+    def _changed(self) -> UserError:
+        return UserError(f"{self.job.part} changed while it was prepared: prepare it again, into another --out")
 
     def _through(self, post: Post, code: int, where: str) -> Post | None:
+        if post.shard and self.job.config.write != "shards":
+            raise UserError(f"{where}, post {post.id}: its picture lies in a shard, so prepare it with --write shards")
+        if code == CHANGED:
+            raise self._changed()
+        post = replace(post, quality=quality_of(code))
         self._before.add(post)
         self._count_ambiguous(post)
         post, changes = repaired(post, self._words, self.job.config.repair)
         self._repairs.update(changes)
         removal = self._by_record(post, code)
         if removal is None and self.job.config.write != "records":
-            post, removal = self._with_image(post)
+            post, removal = self._with_image(post, where)
         elif removal is None:
             removal = self._by_scores(post, None)
         if removal is not None:
-            self._remove(post.id, post.file_path or where, removal)
+            self._remove(post.id, post.file_path or where, removal, where)
             return None
         return post
 
@@ -122,19 +139,20 @@ class PartWork:
         if code == SAME_FILE and self.job.config.same_file == "remove":
             return Removal("duplicate file", f"a post with the same file, md5 {post.md5}, came before")
         if code == SAME_FILE:
-            self._tell(post.id, post.file_path, (f"has the same file, md5 {post.md5}, as a post before",), kept=True)
+            self._told.append(f"has the same file, md5 {post.md5}, as a post before")
         prune = self.job.config.prune
         return by_size(post.image_width, post.image_height, prune) or by_tags(post, prune)
 
-    def _with_image(self, post: Post) -> tuple[Post, Removal | None]:
+    def _with_image(self, post: Post, where: str) -> tuple[Post, Removal | None]:
         """The post with the size of its file as written, and its place in a shard."""
-        path = self.job.images.path(vars(post))
+        images = self.job.images
+        path = images.folder / post.shard if post.shard else images.path(vars(post))
         try:
-            data = path.read_bytes()
-        except OSError as error:
-            return post, Removal("missing file", f"{path} cannot be read: {error.strerror or error}")
+            data = read_member(images.folder, post) if post.shard else path.read_bytes()
+        except (OSError, ValueError) as error:  # ValueError: no file can have such a name
+            return post, Removal("missing file", f"{path} cannot be read: {getattr(error, 'strerror', None) or error}")
         try:
-            removal = self._by_header(post, data) or self._by_scores(post, data)
+            removal = self._by_header(post, data, where) or self._by_scores(post, data)
             if removal is not None:
                 return post, removal
             image = prepare_image(data, post.id, self._resize, self.job.config.seed)
@@ -147,18 +165,29 @@ class PartWork:
             post = self._shards.add(replace(post, file_ext=image.extension), image.data)
         return post, None
 
-    def _by_header(self, post: Post, data: bytes) -> Removal | None:
+    def _by_header(self, post: Post, data: bytes, where: str) -> Removal | None:
         """Judged by the true size before anything is decoded."""
         size, said = image_size(data), (post.image_width, post.image_height)
         if size == said:
             return None
         detail = f"is {size[0]}x{size[1]}, its record says {said[0]}x{said[1]}"
-        self._tell(post.id, post.file_path, (detail,), kept=True)
+        self._stop(post.id, where, detail)
+        self._told.append(detail)
         return by_size(*size, self.job.config.prune)
 
     def _by_scores(self, post: Post, data: bytes | None) -> Removal | None:
-        found = (by_score(rule, scorer(post, data)) for rule, scorer in self._scorers)
+        found = (by_score(rule, self._score(rule, scorer, post, data)) for rule, scorer in self._scorers)
         return next(filter(None, found), None)
+
+    def _score(self, rule: ScoreRule, scorer: Scorer, post: Post, data: bytes | None) -> float:
+        try:
+            return float(scorer(post, data))
+        except UserError:
+            raise
+        except Exception as error:  # whatever a score of the user's own may raise
+            if data is not None:
+                prepare_image(data, post.id, ResizeConfig(max_pixels=2**62))  # BadImage where the file is at fault
+            raise UserError(f"score {rule.name!r} of post {post.id} ({post.file_path}): {error!r}") from error
 
     def _count_ambiguous(self, post: Post) -> None:
         tags = [tag for tag in post.tags if tag in self._words] if self._words else []
@@ -167,15 +196,22 @@ class PartWork:
             for tag in tags:
                 self._ambiguous.setdefault(tag, Counter()).update(posts=1, unfocused=unfocused, boy=boy)
 
-    def _remove(self, number: int, file: str, removal: Removal) -> None:
+    def _remove(self, number: int, file: str, removal: Removal, where: str) -> None:
+        if removal.reason in FAULTS:
+            self._stop(number, where, f"{removal.reason}: {removal.detail}")
         self._reasons[removal.reason] += 1
         line = {"post": number, "file": file, "reason": removal.reason, "detail": removal.detail}
         self._removed.write(json.dumps(line, ensure_ascii=False) + "\n")
 
-    def _tell(self, number: int, where: str, problems: tuple[str, ...], kept: bool) -> None:
+    def _tell(self, number: int, where: str, problems: Sequence[str], kept: bool) -> None:
         for problem in problems:
             line = {"post": number, "where": where, "problem": problem, "kept": kept}
             self._problems.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def _stop(self, number: int, where: str, problem: str) -> None:
+        """End here, where the config says to; what records lack was met in the first pass."""
+        if self.job.config.on_problem == "stop":
+            raise UserError(f"{where}, post {number or 'without id'}: {problem}")
 
     def counts(self) -> dict[str, Any]:
         """What the report adds up."""

@@ -156,7 +156,7 @@ def load_scorer(rule: ScoreRule) -> Scorer:
 
 def _from_file(rule: ScoreRule) -> Scorer:
     try:
-        with Path(rule.source).open(encoding="utf-8", newline="") as file:
+        with Path(rule.source).open(encoding="utf-8-sig", newline="") as file:
             table = {int(row["id"]): float(row["score"]) for row in csv.DictReader(file)}
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise UserError(f"score {rule.name!r}: {rule.source} needs the columns id and score ({error!r})") from error

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from training.prune import MEGAPIXEL
 from training.rng import Draws
@@ -15,10 +17,29 @@ from training.rng import Draws
 MIXES = ("two_step", "coin")
 ENCODINGS = ("same", "jpeg", "png", "webp")
 JPEG_FAMILY = frozenset({"JPEG", "MPO"})
+ORIENTATION = 0x0112  # EXIF's number for it
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
 
 
 class BadImage(Exception):
     """An image file that cannot be decoded; the message says why."""
+
+
+@contextmanager
+def decoding(message: str = "cannot be decoded") -> Iterator[None]:
+    """Anything raised within as BadImage: for damaged files Pillow's decoders raise errors of every kind."""
+    try:
+        yield
+    except BadImage:
+        raise
+    except Exception as error:
+        # Pillow's words for a file of no known kind hold an address, which would differ from run to run.
+        words = "of no known kind" if isinstance(error, UnidentifiedImageError) else str(error)[:200]
+        raise BadImage(f"{message}: {words}") from error
 
 
 @dataclass(frozen=True)
@@ -95,9 +116,9 @@ def shrink(image: Image.Image, target: tuple[int, int], mix: str = "two_step", c
 
 def image_size(data: bytes) -> tuple[int, int]:
     """Width and height as shown from the header alone, a JPEG's or WebP's EXIF orientation applied. Raises BadImage."""
-    with _opened(data) as image:
+    with opened(data) as image, decoding():
         # To look for a PNG's orientation Pillow would decode all of it.
-        turned = image.format != "PNG" and image.getexif().get(0x0112, 1) >= 5
+        turned = image.format != "PNG" and _orientation(image) >= 5
         return (image.height, image.width) if turned else image.size
 
 
@@ -107,20 +128,31 @@ def prepare_image(data: bytes, post_id: int, config: ResizeConfig, seed: int = 0
     Raises:
         BadImage: the file is damaged or no image.
     """
-    with _opened(data) as image:
-        try:
-            image.load()
-            kind = str(image.format)
-            ImageOps.exif_transpose(image, in_place=True)
-            target = target_size(*image.size, config.max_pixels)
-            if target == image.size:
-                return Resized(data, *image.size, _extension(kind))
-            coin = Draws("resize", seed, post_id).uniform("filter") < 0.5
-            smaller = shrink(on_white(image), target, config.mix, coin)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise BadImage(f"cannot be decoded: {error}") from error
+    with opened(data) as image, decoding():
+        image.load()
+        kind, shown = str(image.format), upright(image)
+        target = target_size(*shown.size, config.max_pixels)
+        if target == shown.size:
+            return Resized(data, *shown.size, _extension(kind))
+        coin = Draws("resize", seed, post_id).uniform("filter") < 0.5
+        smaller = shrink(on_white(shown), target, config.mix, coin)
     encoding = ("jpeg" if kind in JPEG_FAMILY else "png") if config.encoding == "same" else config.encoding
     return Resized(_encoded(smaller, encoding, config.quality), *target, _extension(encoding.upper()))
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF orientation says."""
+    turn = _TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
+    """1 to 8; 1, upright, where EXIF data is missing or damaged: the picture itself is none the worse for it."""
+    try:
+        found = image.getexif().get(ORIENTATION, 1)
+    except Exception:
+        return 1
+    return found if isinstance(found, int) else 1
 
 
 def on_white(image: Image.Image) -> Image.Image:
@@ -131,14 +163,12 @@ def on_white(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _opened(data: bytes) -> Image.Image:
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns of what pruning judges by its own limit.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(BytesIO(data))
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise BadImage(f"is no readable image: {str(error).replace(repr(data), 'data')[:200]}") from error
+def opened(data: bytes) -> Image.Image:
+    """The image with its header read, nothing decoded. Raises BadImage."""
+    with warnings.catch_warnings(), decoding("is no readable image"):
+        # Pillow warns of what pruning judges by its own limit.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(BytesIO(data))
 
 
 def _encoded(image: Image.Image, encoding: str, quality: int) -> bytes:

@@ -9,56 +9,64 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import UserError
-from training.parts import BadRecord, JsonFile, JsonLines, Part, Sidecars, SqliteRows, Unreadable
-from training.posts import Post, Report, parse_post
+from training.json_files import JsonFile, has_lines
+from training.parts import BadRecord, JsonLines, Part, Sidecars, SqliteRows, Unreadable
+from training.posts import MOST, Post, Report, parse_post
 
-PART_BYTES = 32 * 2**20
 PART_ROWS = 50_000
+RECORD_BYTES = 640  # of a record as a line of JSON, about
 IMAGES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"})
 PLAN = "plan.json"  # what `training.prepare` writes first into a prepared set
 MADE_BY = "make the data set with `python -m training dataset demo --out FOLDER`, or name a file of posts"
 
 
-def parts_of(path: Path) -> list[Part]:
+def parts_of(path: Path, rows: int = PART_ROWS) -> list[Part]:
     """The parts of a source, in order: a file of posts, a folder of such files, or a folder of images with captions.
+
+    Each has about ``rows`` posts, fewer where a file or a row group ends.
 
     Raises:
         UserError: there is nothing to read, or it cannot be opened; names what was expected.
     """
-    if path.is_dir():
-        return _parts_of_folder(path)
+    try:
+        return _parts_of_folder(path, rows) if path.is_dir() else _parts_of_file(path, rows)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _parts_of_file(path: Path, rows: int) -> list[Part]:
     if not path.is_file():
         raise UserError(f"{path} is missing: {MADE_BY}")
     kind = path.suffix.lower()
-    if kind == ".json":
+    if kind == ".json" and not has_lines(path):
         return [JsonFile(path)]
     if kind == ".parquet":
-        return _row_groups(path)
-    return _row_ranges(path) if kind in {".sqlite", ".sqlite3", ".db"} else line_parts(path)
+        return list(parquet().row_ranges(path, rows))
+    return _row_ranges(path, rows) if kind in {".sqlite", ".sqlite3", ".db"} else line_parts(path, rows * RECORD_BYTES)
 
 
-def _parts_of_folder(folder: Path) -> list[Part]:
+def _parts_of_folder(folder: Path, rows: int) -> list[Part]:
     if (folder / "posts.jsonl").is_file():
-        return line_parts(folder / "posts.jsonl")
+        return line_parts(folder / "posts.jsonl", rows * RECORD_BYTES)
     prepared = sorted(folder.glob("parts/*/posts.*"))
     files = prepared or sorted(path for kind in ("jsonl", "parquet") for path in folder.glob(f"*.{kind}"))
     if files:
-        return [part for file in files for part in _parts_among_others(file)]
+        return [part for file in files for part in _parts_among_others(file, rows)]
     images = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.suffix.lower() in IMAGES)
     if not images:
         raise UserError(f"{folder / 'posts.jsonl'} is missing: {MADE_BY}")
-    starts = range(0, len(images), PART_ROWS)
-    return [Sidecars(folder, tuple(images[start : start + PART_ROWS]), start + 1) for start in starts]
+    starts = range(0, len(images), rows)
+    return [Sidecars(folder, tuple(images[start : start + rows]), start + 1) for start in starts]
 
 
-def _parts_among_others(file: Path) -> list[Part]:
+def _parts_among_others(file: Path, rows: int) -> list[Part]:
     try:
-        return parts_of(file)
+        return parts_of(file, rows)
     except UserError as error:
         return [Unreadable(file, str(error))]
 
 
-def line_parts(file: Path, size: int = PART_BYTES) -> list[Part]:
+def line_parts(file: Path, size: int) -> list[Part]:
     """Parts of about ``size`` bytes, each ending with a line."""
     parts: list[Part] = []
     start, line = 0, 1
@@ -69,10 +77,6 @@ def line_parts(file: Path, size: int = PART_BYTES) -> list[Part]:
             start += len(block)
             line += block.count(b"\n")
     return parts
-
-
-def _row_groups(file: Path) -> list[Part]:
-    return list(parquet().row_groups(file))
 
 
 def parquet() -> Any:
@@ -87,17 +91,21 @@ def parquet() -> Any:
         raise UserError("Parquet needs pyarrow: install the extra `parquet`, or use JSON lines") from error
 
 
-def _row_ranges(file: Path) -> list[Part]:
+def _row_ranges(file: Path, rows: int) -> list[Part]:
+    """By counting along the table's index, since its numbers may have gaps of any size."""
     connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    query = "SELECT min(rowid), max(rowid) FROM (SELECT rowid FROM posts WHERE rowid > ? ORDER BY rowid LIMIT ?)"
+    parts: list[Part] = []
+    last = -MOST - 1
     try:
-        low, high = connection.execute("SELECT min(rowid), max(rowid) FROM posts").fetchone()
+        while (found := connection.execute(query, (last, rows)).fetchone())[0] is not None:
+            first, last = found
+            parts.append(SqliteRows(file, first, last))
     except sqlite3.Error as error:
         raise UserError(f"{file} needs a table named posts with Danbooru's field names: {error}") from error
     finally:
         connection.close()
-    if low is None:
-        return []
-    return [SqliteRows(file, first, min(first + PART_ROWS - 1, high)) for first in range(low, high + 1, PART_ROWS)]
+    return parts
 
 
 def read_posts(path: Path) -> list[Post]:

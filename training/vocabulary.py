@@ -67,7 +67,7 @@ def read_vocabulary(path: Path, report: Callable[[str], None]) -> Vocabulary:
     """
     vocabulary = Vocabulary()
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
             missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
             if missing:

@@ -13,6 +13,7 @@ from training.errors import UserError
 from training.parquet import write_rows
 from training.posts import to_record
 from training.prepare_config import PrepareConfig
+from training.prune import ScoreRule
 from training.sources import read_posts
 
 
@@ -80,6 +81,64 @@ def test_the_policy_may_be_to_stop(tmp_path, fault):
     with pytest.raises(UserError, match=r"posts.jsonl line 2, post"):
         run(source, tmp_path / "out", dataclasses.replace(SMALL, on_problem="stop", write="records"))
     assert not (tmp_path / "out" / "dataset.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("missing", r"line 2, post 2: missing file: .*2.png cannot be read: No such file"),
+        ("damaged", r"line 2, post 2: unreadable: .*2.png cannot be decoded"),
+        ("of another size", r"line 2, post 2: is 33x31, its record says 32x32"),
+        ("id twice", r"line 2, post 1: duplicate id: a post with this id came before"),
+    ],
+)
+def test_the_policy_may_be_to_stop_at_a_picture_or_an_id_too(tmp_path, fault, message):
+    source = write(tmp_path / "source", [to_record(post(1)), to_record(post(1 if fault == "id twice" else 2))])
+    image = source / "2.png"
+    if fault == "missing":
+        image.unlink()
+    elif fault == "damaged":
+        image.write_bytes(image.read_bytes()[:100])
+    elif fault == "of another size":
+        Image.new("RGB", (33, 31)).save(image)
+    with pytest.raises(UserError, match=message):
+        run(source, tmp_path / "out", dataclasses.replace(SMALL, on_problem="stop"))
+    assert not (tmp_path / "out" / "dataset.json").exists()
+    assert not (tmp_path / "out" / "parts" / "00000").exists(), "nothing half-written"
+
+
+def test_a_rule_that_a_post_does_not_meet_is_no_problem_to_stop_at(tmp_path):
+    source = write(tmp_path / "source", [to_record(post(1)), to_record(post(2, size=(10, 10)))])
+    assert run(source, tmp_path / "out", dataclasses.replace(SMALL, on_problem="stop"))["removed"] == 1
+
+
+def broken_score(given, data):
+    """A score with a mistake in it."""
+    return 1 / 0
+
+
+def test_a_damaged_picture_that_a_score_reads_is_left_out_as_any_other(tmp_path):
+    source = write(tmp_path / "source", [to_record(post(1)), to_record(post(2))])
+    (source / "2.png").write_bytes((source / "2.png").read_bytes()[:-200])
+    rule = ScoreRule("compression", "training.prune:jpeg_bits_per_pixel", least=0.1)
+    run(source, tmp_path / "out", dataclasses.replace(SMALL, prune=dataclasses.replace(SMALL.prune, scores=(rule,))))
+    [line] = lines(tmp_path / "out", "removed")
+    assert (line["post"], line["reason"]) == (2, "unreadable")
+
+
+def test_a_score_that_fails_is_named_with_the_post(tmp_path):
+    source = write(tmp_path / "source", [to_record(post(1))])
+    rule = ScoreRule("mine", f"{__name__}:broken_score", least=0.1)
+    config = dataclasses.replace(SMALL, prune=dataclasses.replace(SMALL.prune, scores=(rule,)))
+    with pytest.raises(UserError, match=r"score 'mine' of post 1 \(1.png\): ZeroDivisionError"):
+        run(source, tmp_path / "out", config)
+
+
+def test_what_a_post_lacked_says_whether_the_post_stayed(tmp_path):
+    """One without a score stays; another, too small as well, does not."""
+    records = [to_record(post(1)) | {"score": None}, to_record(post(2, size=(10, 10))) | {"score": None}]
+    run(write(tmp_path / "source", [*records, to_record(post(3))]), tmp_path / "out")
+    assert {line["post"]: line["kept"] for line in lines(tmp_path / "out", "problems")} == {1: True, 2: False}
 
 
 def test_a_vocabulary_with_a_comma_is_reported_or_stops(tmp_path):

@@ -8,11 +8,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.training.preparing import SMALL, contents, post, run, write
 from training import prepare as prepare_module
 from training.errors import UserError
+from training.folder import Pictures, pictures_of, read_manifest
+from training.parquet import write_rows
 from training.posts import to_record
 from training.sources import read_posts
 
@@ -89,3 +92,77 @@ def test_again_changes_nothing_and_other_settings_are_refused(in_parts, tmp_path
         run(in_parts, tmp_path / "out")
     with pytest.raises(UserError, match="is not a prepared data set"):
         run(in_parts, in_parts)
+
+
+def test_pictures_are_worked_on_in_small_parts(tmp_path, monkeypatch):
+    """So that several processes share them and a kill costs little; records alone stay in large ones."""
+    monkeypatch.setattr(prepare_module, "PICTURE_ROWS", 4)
+    source = write(tmp_path / "source", [to_record(post(number)) for number in range(1, 26)])
+    many = run(source, tmp_path / "shards", workers=2)["parts"]
+    assert many == 5, "a record of half a kilobyte takes less than its 640 bytes"
+    assert run(source, tmp_path / "records", dataclasses.replace(SMALL, write="records"))["parts"] == 1
+    assert read_posts(tmp_path / "records")[3].id == read_posts(tmp_path / "shards")[3].id == 4
+
+
+def test_a_source_that_changes_between_the_passes_is_refused(in_parts, tmp_path, monkeypatch):
+    """A line more in a part, or one fewer, would give every post behind it another's quality."""
+    rank = prepare_module.rank_all
+    for change in (1, -1):
+
+        def changed(jobs, config, change=change):
+            found = rank(jobs, config)
+            codes = np.load(jobs[2].codes)
+            np.save(jobs[2].codes, codes[:-1] if change > 0 else np.append(codes, codes[-1]))
+            return found
+
+        monkeypatch.setattr(prepare_module, "rank_all", changed)
+        with pytest.raises(UserError, match=r"2.jsonl from line 1 on changed while it was prepared"):
+            run(in_parts, tmp_path / f"out{change}")
+        assert not (tmp_path / f"out{change}" / "parts" / "00002").exists()
+
+
+def test_a_file_written_anew_is_another_source(tmp_path):
+    """Parquet with as many rows: its parts are called the same."""
+    source = tmp_path / "source.parquet"
+    config = dataclasses.replace(SMALL, write="records")
+    for length in (1, 100):
+        write_rows(source, [to_record(post(number, source="x" * length)) for number in (1, 2)])
+        if length == 1:
+            run(source, tmp_path / "out", config)
+    with pytest.raises(UserError, match="source_parts_sha256 differ"):
+        run(source, tmp_path / "out", config)
+
+
+def test_a_set_that_is_not_finished_says_how_to_finish_it(in_parts, tmp_path, monkeypatch):
+    monkeypatch.setattr(prepare_module, "write_json", raises_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(in_parts, tmp_path / "out")
+    (tmp_path / "out" / "plan.json").write_text("{}")
+    with pytest.raises(UserError, match="is prepared in part: give the same `python -m training prepare` again"):
+        read_manifest(tmp_path / "out")
+
+
+def raises_interrupt(path, value):
+    raise KeyboardInterrupt
+
+
+def test_a_prepared_set_is_a_source_itself(in_parts, tmp_path):
+    """Shards are read where they lie; ranks and rules are those of the new settings."""
+    run(in_parts, tmp_path / "first")
+    again = dataclasses.replace(SMALL, prune=dataclasses.replace(SMALL.prune, drop_tags=frozenset({"solo"})))
+    with pytest.raises(UserError, match=r"no post of .* is left"):
+        run(tmp_path / "first", tmp_path / "none", again)
+    run(tmp_path / "first", tmp_path / "second")
+    for one, other in zip(read_posts(tmp_path / "first"), read_posts(tmp_path / "second"), strict=True):
+        assert one.id == other.id
+        assert Pictures(tmp_path / "second").data(other) == Pictures(tmp_path / "first").data(one)
+    with pytest.raises(UserError, match=r"post 1: its picture lies in a shard, so prepare it with --write shards"):
+        run(tmp_path / "first", tmp_path / "third", dataclasses.replace(SMALL, write="check"))
+
+
+def test_pictures_lie_where_a_prepared_source_has_them(in_parts, tmp_path):
+    run(in_parts, tmp_path / "records", dataclasses.replace(SMALL, write="records"))
+    run(in_parts, tmp_path / "shards")
+    assert pictures_of(tmp_path / "records").resolve() == in_parts.resolve()
+    assert pictures_of(tmp_path / "shards") == tmp_path / "shards"
+    assert pictures_of(in_parts) == pictures_of(in_parts / "0.jsonl") == in_parts

@@ -108,6 +108,25 @@ def test_orientation_is_applied():
     assert (prepare_image(data, 1, ResizeConfig(max_pixels=800)).width) == 20
 
 
+def test_damaged_exif_data_costs_no_picture():
+    """A resolution that claims to be of no type: rewriting the EXIF block, as Pillow does to turn a picture, fails."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x011A] = 6, 5.0
+    data = bytearray(encoded(noise(60, 30), "JPEG", exif=exif))
+    data[data.index(b"Exif") + 29] = 0
+    found = prepare_image(bytes(data), 1, ResizeConfig(max_pixels=800))
+    assert (found.width, found.height) == (20, 40)
+
+
+def test_whatever_a_decoder_raises_is_told_without_an_address():
+    """An AVIF file whose picture is of no kind: RuntimeError; of a file that is nothing the error has an address."""
+    data = encoded(noise(50, 50), "AVIF").replace(b"av01", b"xxxx", 1)
+    with pytest.raises(BadImage, match=r"readable image|decoded"):
+        image_size(data)
+    with pytest.raises(BadImage, match=r"^is no readable image: of no known kind$"):
+        image_size(b"not an image")
+
+
 @pytest.mark.parametrize("damage", [b"", b"not an image", encoded(noise(50, 50))[:-200], encoded(noise(50, 50))[:20]])
 def test_damaged_files_are_told(damage):
     with pytest.raises(BadImage):

@@ -19,6 +19,7 @@ from generation.files import whole, write_json
 from rating.ccip import CalibrationError, CCIPEncoder, write_manifest
 from rating.ccip.calibration import calibrate
 from rating.ccip.folder import CLUSTERS, MANIFEST, METRICS
+from training.arguments import positive
 from training.ccip.export import export
 from training.ccip.learning import Learner, Settings
 from training.ccip.measuring import auc, cluster_settings, histogram_differences, thumbnail_differences
@@ -87,19 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write (an older encoder is replaced)")
     parser.add_argument("--seed", type=int, default=0, help="default 0")
-    parser.add_argument("--characters", type=_positive, default=400, help="characters to train on (default 400)")
-    parser.add_argument("--images", type=_positive, default=20, help="pictures of each (default 20)")
-    parser.add_argument("--held-out", type=_positive, default=120, help="characters to measure with (default 120)")
-    parser.add_argument("--steps", type=_positive, default=Settings.steps, help=f"default {Settings.steps}")
-    parser.add_argument("--threads", type=_positive, default=1, help="CPU threads (default 1; others, other weights)")
+    parser.add_argument("--characters", type=positive, default=400, help="characters to train on (default 400)")
+    parser.add_argument("--images", type=positive, default=20, help="pictures of each (default 20)")
+    parser.add_argument("--held-out", type=positive, default=120, help="characters to measure with (default 120)")
+    parser.add_argument("--steps", type=positive, default=Settings.steps, help=f"default {Settings.steps}")
+    parser.add_argument("--threads", type=positive, default=1, help="CPU threads (default 1; others, other weights)")
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is below 1")
-    return value
 
 
 def _check_target(out: Path) -> None:

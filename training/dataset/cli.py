@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from training.arguments import count, positive
 from training.dataset.characters import CHARACTERS
 from training.dataset.plan import Plan
 from training.dataset.sheet import contact_sheet
@@ -26,41 +27,27 @@ def _parser() -> argparse.ArgumentParser:
     demo = actions.add_parser("demo", help="render the demo data set")
     demo.add_argument("--out", type=Path, required=True, help="folder to make")
     demo.add_argument("--seed", type=int, default=0, help="same seed, same bytes (default 0)")
-    demo.add_argument("--images", type=_count, default=6000, help="generic posts (default 6000)")
+    demo.add_argument("--images", type=count, default=6000, help="generic posts (default 6000)")
     demo.add_argument(
         "--named-per-character",
         "--named",
         dest="named",
-        type=_count,
+        type=count,
         default=40,
         help=f"posts of each of the {len(CHARACTERS)} named characters (default 40)",
     )
     demo.add_argument(
-        "--workers", type=_positive, default=min(2, os.cpu_count() or 1), help="rendering processes (default 2)"
+        "--workers", type=positive, default=min(2, os.cpu_count() or 1), help="rendering processes (default 2)"
     )
     demo.set_defaults(action=_demo)
     sheet = actions.add_parser("sheet", help="write a contact sheet with captions")
     sheet.add_argument("folder", type=Path, help="the data set's folder")
     sheet.add_argument("--out", type=Path, required=True, help="PNG file to write")
-    sheet.add_argument("--count", type=_positive, default=48, help="pictures to show (default 48)")
+    sheet.add_argument("--count", type=positive, default=48, help="pictures to show (default 48)")
     sheet.add_argument("--character", help="only this named character's pictures")
     sheet.add_argument("--seed", type=int, default=0, help="which pictures (default 0)")
     sheet.set_defaults(action=_sheet)
     return parser
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{value} is negative")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = _count(text)
-    if value == 0:
-        raise argparse.ArgumentTypeError("at least 1 is needed")
-    return value
 
 
 def _demo(arguments: argparse.Namespace) -> int:
