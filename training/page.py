@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib import resources
+
+_NUMBER = re.compile(r"-?[\d,.]+(e-?\d+)?( [%kM])?|")  # an empty cell is no word
 
 
 def whole_page(title: str, sections: Iterable[str]) -> str:
@@ -46,12 +49,19 @@ def figures(*found: str) -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table that scrolls sideways on a narrow page."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
+    """A table that scrolls sideways on a narrow page; columns of numbers stand right-aligned."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    kinds = [_kind(column) for column in zip(*cells, strict=True)] or [""] * len(heads)
+    head = "".join(f"<th{kind}>{escape(name)}</th>" for name, kind in zip(heads, kinds, strict=True))
+    lines = ("".join(f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(row, kinds, strict=True)) for row in cells)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def folded(summary: str, inner: str) -> str:
     """What is shown only when it is asked for."""
     return f"<details><summary>{escape(summary)}</summary>{inner}</details>"
+
+
+def _kind(column: Iterable[str]) -> str:
+    return ' class="number"' if all(map(_NUMBER.fullmatch, column)) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 
@@ -44,20 +45,38 @@ def bar(x: float, y: float, width: float, height: float, style: str, hint: str =
     )
 
 
-def paired_bars(rows: Sequence[Row], title: str, label_width: int = 150, width: int = 520) -> str:
-    """For each row a thin bar of the share before and a full one of the share after, both between 0 and 1."""
-    step, most = 26, max([max(before, after) for _, before, after in rows], default=0) or 1
+def round_steps(longest: float, about: int) -> list[int]:
+    """Whole numbers along an axis up to ``longest``, ``about`` as many: multiples of 1, 2 or 5 times a power of ten."""
+    rough = max(1.0, longest / about)
+    power = 10 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    return list(range(0, math.floor(longest) + 1, step))
+
+
+def paired_bars(
+    rows: Sequence[Row], title: str, label_width: int = 150, *, most: float = 0.0, marks: Sequence[float] = ()
+) -> str:
+    """For each row a thin bar of the share before and a full one of the share after, both between 0 and 1.
+
+    ``most`` is the share at the right end, the largest of the rows if 0. ``marks`` are shares to draw a line at, one
+    for each row.
+    """
+    width, step = 520, 26
+    most = most or max([*(max(before, after) for _, before, after in rows), *marks], default=0) or 1
     room = width - label_width - 96
     parts = []
     for place, (label, before, after) in enumerate(rows):
-        top = place * step
+        top, mark = place * step, marks[place] if marks else 0.0
         hint = f"{label}: {percent(before)} before, {percent(after)} after"
         parts += [
             text(label_width - 8, top + 17, label, anchor="end"),
             bar(label_width, top + 5, room * after / most, 11, "after", hint),
             bar(label_width, top + 17, room * before / most, 4, "before", hint),
-            text(label_width + room * max(before, after) / most + 6, top + 16, percent(after), "value"),
+            text(label_width + room * max(before, after, mark) / most + 6, top + 16, percent(after), "value"),
         ]
+        if mark:
+            at = label_width + room * mark / most
+            parts.append(f'<line x1="{at:.1f}" y1="{top + 2}" x2="{at:.1f}" y2="{top + 24}" class="mark"/>')
     return svg(width, step * len(rows) + 4, parts, title)
 
 
@@ -111,8 +130,8 @@ def histogram(counts: Sequence[int], limit: int, title: str, width: int = 520, h
         parts.append(
             bar(4 + place * step, floor - tall, max(0.5, step - 0.8), tall, style, f"{words}: {number(count)}")
         )
-        if place % max(1, len(groups) // 9) == 0:
-            parts.append(text(4 + (place + 0.5) * step, height - 6, str(first), "tick", "middle"))
+    for tick in round_steps(last, 8):
+        parts.append(text(4 + tick / bins * step, height - 6, str(tick), "tick", "middle"))
     at = 4 + limit / bins * step
     left = at < width / 2
     parts += [
@@ -138,11 +157,11 @@ def bubbles(fill: Sequence[tuple[int, int, int]], title: str, side: int = 430) -
         text(left + room + 30, floor + 31, "width in pixels", "tick", "end"),
         text(left + 6, floor - room - 22, "height", "tick"),
     ]
-    for tick in (longest // 4, longest // 2, longest * 3 // 4, longest):
+    for tick in round_steps(longest, 5)[1:]:
         parts.append(text(left + place(tick), floor + 14, str(tick), "tick", "middle"))
         parts.append(text(left - 6, floor - place(tick) + 4, str(tick), "tick", "end"))
     for width, height, count in sorted(fill, key=lambda one: -one[2]):
-        radius = max(1.5, 30 * (count / most) ** 0.5)
+        radius = max(1.5, 18 * (count / most) ** 0.5)
         style, words = ("after", number(count)) if count else ("empty", "no picture")
         parts.append(
             f'<circle cx="{left + place(width):.1f}" cy="{floor - place(height):.1f}" r="{radius:.1f}" class="{style}">'
@@ -173,7 +192,7 @@ def kept_curve(rows: Sequence[tuple[float, float, float, int]], title: str, widt
             f'<circle cx="{left + tags * across:.1f}" cy="{floor - measured * up:.1f}" r="{radius:.1f}" class="after">'
             f"<title>{escape(hint)}</title></circle>"
         )
-    for tick in sorted({round(longest * part / 5) for part in range(1, 6)}):
+    for tick in round_steps(longest, 6)[1:]:
         parts.append(text(left + tick * across, floor + 13, str(tick), "tick", "middle"))
         parts.append(text(left - 5, floor - tick * up + 4, str(tick), "tick", "end"))
     return svg(width, height, parts, title)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,36 +13,21 @@ from typing import Any
 import numpy as np
 
 from training.buckets import BucketConfig, assign
-from training.caption_config import CaptionConfig
-from training.captions import Trace, caption
 from training.census import Census, part_counts
 from training.config import from_mapping, to_mapping
 from training.errors import UserError
-from training.expectation import expected_kept
-from training.folder import read_manifest, with_vocabulary
-from training.posts import Post, parse_post
+from training.folder import read_manifest
 from training.prepare_config import PrepareConfig
 from training.prepare_part import MEANINGS
-from training.sources import each_post, parts_of, reported
-from training.stages import TEXT_ONLY, UNCONDITIONAL
-from training.token_counts import TokenCounter
+from training.prune import MEGAPIXEL
+from training.report_captions import Asked, captions_of
+from training.sources import each_post, reported
 from training.vocabulary import FILE, Vocabulary, read_vocabulary
 
-SAMPLED_PARTS, SAMPLED_POSTS, EPOCHS = 20, 2_000, 4
 NAMED = 1_000  # removed posts, problems and left-out pictures that are listed one by one
 TOP = 40
+AREA_EDGES = (0.0, 0.15, 0.5625, 1.0, 2.25, 4.0, 9.0, 40.0, math.inf)  # 0.5625: 768 x 768
 LOST_EDGES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 1.0)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the report is about: a prepared set, the captions it will be trained with, and who counts their tokens."""
-
-    folder: Path
-    captions: CaptionConfig
-    captions_name: str
-    counter: TokenCounter
-    seed: int = 0
 
 
 def gather(asked: Asked) -> dict[str, Any]:
@@ -78,13 +62,14 @@ def gather(asked: Asked) -> dict[str, Any]:
         "resized": counts["resized"],
         "repairs": dict(counts["repairs"].most_common(TOP)),
         "shares": {name: _shares(getattr(before, name), getattr(after, name)) for name in
-                   ("ratings", "years", "qualities", "persons")},
+                   ("ratings", "years", "qualities", "persons")}
+        | {"megapixels": areas_of(before.sizes, after.sizes)},
         "top_tags": _top_tags(before, after),
         "never_seen": _never_seen(before, after, vocabulary),
         "ambiguous": _ambiguous(asked.folder, counts["ambiguous"]),
         "buckets": _buckets(after.sizes, config.buckets),
         "left_out_of_buckets": _left_out(asked.folder, after.sizes, config.buckets),
-        "captions": _captions(asked),
+        "captions": captions_of(asked),
     }  # fmt: skip
 
 
@@ -138,6 +123,20 @@ def _shares(before: Counter[str], after: Counter[str]) -> dict[str, dict[str, fl
               "share_before": before[key] / total[0], "share_after": after[key] / total[1]}
         for key in sorted(before | after)
     }  # fmt: skip
+
+
+def areas_of(before: Counter[str], after: Counter[str]) -> dict[str, dict[str, int]]:
+    """Pictures before and after by area, in the paper's megapixels; from the smallest on."""
+    counts = [_histogram(_sizes(sizes), AREA_EDGES) for sizes in (before, after)]
+    names = [*(f"to {round(edge, 2):g}" for edge in AREA_EDGES[1:-1]), f"over {AREA_EDGES[-2]:g}"]
+    return {name: {"before": old, "after": new} for name, old, new in zip(names, *counts, strict=True)}
+
+
+def _histogram(sizes: tuple[np.ndarray, np.ndarray, np.ndarray], edges: Sequence[float]) -> list[int]:
+    """How many pictures have an area above one edge and up to the next."""
+    widths, heights, counts = sizes
+    places = np.searchsorted(edges[1:-1], widths * heights / MEGAPIXEL, side="left")
+    return np.bincount(places, counts, len(edges) - 1).astype(int).tolist()
 
 
 def _top_tags(before: Census, after: Census) -> list[dict[str, Any]]:
@@ -209,62 +208,3 @@ def _left_out(folder: Path, sizes: Counter[str], config: BucketConfig) -> dict[s
             for post in (each_post(folder) if without else ()))  # fmt: skip
     named = list(islice((row for row in rows if row["size"] in without), NAMED))
     return {"pictures": int(counts[free].sum()), "named": named}
-
-
-def sample_posts(folder: Path) -> list[Post]:
-    """Up to `SAMPLED_POSTS`, from parts spread evenly over the set and evenly within each part's beginning."""
-    parts = parts_of(folder)
-    chosen = parts[:: -(-len(parts) // SAMPLED_PARTS)]
-    share = SAMPLED_POSTS // len(chosen)
-    found: list[Post] = []
-    for part in chosen:
-        records = list(islice(part.records(), 50 * share))
-        found += [parse_post(record, where, reported) for where, record in records[:: max(1, len(records) // share)]]
-    return found[:SAMPLED_POSTS]
-
-
-def _captions(asked: Asked) -> dict[str, Any]:
-    """Captions of a sample over a few epochs: tags kept against arithmetic, tokens against what is read."""
-    posts = sample_posts(asked.folder)
-    config, counter = with_vocabulary(asked.captions, asked.folder), asked.counter
-    tokens: list[int] = []
-    kept: dict[int, list[tuple[int, float]]] = {}
-    stages: Counter[str] = Counter()
-    for made in (caption(post, config, asked.seed, epoch) for post in posts for epoch in range(EPOCHS)):
-        tokens.append(counter.count(made.text))
-        stages[made.trace.stage] += 1
-        if made.trace.stage not in {UNCONDITIONAL, TEXT_ONLY}:
-            pair = len(made.trace.places), _expected(made.trace, config)
-            kept.setdefault(len(made.trace.tags), []).append(pair)
-    rows = [
-        {"tags": count, "captions": len(pairs), "kept": float(np.mean([pair[0] for pair in pairs])),
-         "expected": float(np.mean([pair[1] for pair in pairs]))}
-        for count, pairs in sorted(kept.items())
-    ]  # fmt: skip
-    pairs = [pair for found in kept.values() for pair in found] or [(0, 0.0)]
-    cut = sum(1 for count in tokens if count > counter.reads)
-    return {
-        "config": asked.captions_name,
-        "posts": len(posts),
-        "captions": len(tokens),
-        "epochs": EPOCHS,
-        "tokenizer": counter.name,
-        "exact": counter.exact,
-        "limit": counter.reads,
-        "truncated": cut,
-        "truncated_share": cut / max(1, len(tokens)),
-        "tokens": np.bincount(tokens).tolist() if tokens else [],
-        "stages": dict(stages.most_common()),
-        "kept": rows,
-        "mean_kept": float(np.mean([pair[0] for pair in pairs])),
-        "mean_expected": float(np.mean([pair[1] for pair in pairs])),
-        "examples": [{"post": post.id, "caption": caption(post, config, asked.seed, 0).text} for post in posts[:8]],
-    }
-
-
-def _expected(trace: Trace, config: CaptionConfig) -> float:
-    free_names = set(trace.names) - set(trace.protected)
-    return _mean_kept(len(trace.tags), len(free_names), len(trace.protected), config)
-
-
-_mean_kept = lru_cache(4096)(expected_kept)

@@ -9,7 +9,8 @@ from generation.files import write_json, write_text
 from training import run_report, run_report_page
 from training.config import caption_names, load_captions
 from training.errors import UserError
-from training.report import Asked, gather
+from training.report import gather
+from training.report_captions import Asked
 from training.report_page import page
 from training.token_counts import WORDS, of_checkpoint
 

@@ -73,12 +73,14 @@ def _removed(values: dict[str, Any]) -> str:
     twice = values["duplicates"]
     more = f"The first {SHOWN} of {number(total)}" if total > SHOWN else "All"
     bars = figure("posts by reason", single_bars(list(reasons.items()), "posts left out, by reason"))
+    sizes = [(key, row["before"], row["after"]) for key, row in values["shares"]["megapixels"].items()]
+    areas = figure("pictures by megapixels: pale what came, full what stayed", columns(sizes, "pictures by megapixels"))
     where = "All of them stand in parts/*/removed.jsonl."
     return section(
         "Left out",
         f"Each post has one reason. {where} {number(twice['ids'])} posts came with an id, and {number(twice['files'])} "
         "with a file, that a post before had.",
-        figures(bars),
+        figures(bars, areas),
         folded(f"{more} by name", rows_shown),
     )
 
@@ -98,7 +100,8 @@ def _shares(values: dict[str, Any]) -> str:
     years = [(key, row["before"], row["after"]) for key, row in shares["years"].items()]
     cuts = (0.0, *values["manifest"]["prepare"]["quality"]["cuts"], 100.0)
     targets = {name: (high - low) / 100 for name, (low, high) in zip(QUALITIES, pairwise(cuts), strict=True)}
-    quality = [(name, targets.get(name, 0.0), after) for name, _, after in pairs("qualities", QUALITIES)]
+    quality = pairs("qualities", QUALITIES)
+    marks = [targets.get(name, 0.0) for name, *_ in quality]
     return section(
         "Before and after",
         "The thick bar is the share after, the thin one before. An imbalance of the source stays an imbalance here: "
@@ -108,7 +111,8 @@ def _shares(values: dict[str, Any]) -> str:
             figure("content rating", paired_bars(pairs("ratings", RATINGS.values()), "share by content rating", 110)),
             figure("year of the post", columns(years, "posts by year")),
             figure(
-                "quality; thin: the share that the cuts stand for", paired_bars(quality, "share by quality tag", 130)
+                "quality; the line: the share that the cuts stand for",
+                paired_bars(quality, "share by quality tag", 130, marks=marks),
             ),
         ),
     )
@@ -117,6 +121,7 @@ def _shares(values: dict[str, Any]) -> str:
 def _tags(values: dict[str, Any]) -> str:
     rows = [(row["tag"], row["share_before"], row["share_after"]) for row in values["top_tags"]]
     half = -(-len(rows) // 2)
+    most = max([max(before, after) for _, before, after in rows], default=0.0)
     seen = values["never_seen"]
     lists = []
     if seen["lost"]:
@@ -129,8 +134,8 @@ def _tags(values: dict[str, Any]) -> str:
         "Tags",
         "The most used tags, by share of posts. Tags never seen cannot be learned.",
         figures(
-            figure("most used", paired_bars(rows[:half], "most used tags")),
-            figure("next", paired_bars(rows[half:], "further tags")) if rows[half:] else "",
+            figure("most used", paired_bars(rows[:half], "most used tags", most=most)),
+            figure("next", paired_bars(rows[half:], "further tags", most=most)) if rows[half:] else "",
         ),
         *lists,
     )
@@ -148,11 +153,19 @@ def _buckets(values: dict[str, Any]) -> str:
         names = [*(f"{100 * low:g}-{100 * high:g} %" for low, high in pairwise((*edges, last))), f"{100 * last:g}+ %"]
         lost = [(name, 0.0, float(count)) for name, count in zip(names, row["lost"], strict=True)]
         title = f"{row['megapixels']:g} MP: {number(row['pictures'])} pictures, {percent(row['share'])} of all"
+        full = max(row["fill"], key=lambda one: one["pictures"])
+        empty = sum(1 for one in row["fill"] if not one["pictures"])
+        filled = (
+            f"fullest: {full['width']} x {full['height']} with {number(full['pictures'])}; "
+            f"{empty} of {len(row['fill'])} sizes have none"
+        )
         detail = (
             f"cut off: {percent(row['mean_lost'])} on average, {percent(row['worst_lost'])} at worst; "
             f"{number(row['enlarged'])} pictures grow"
         )
-        found.append(figure(title, bubbles(fill, title) + caption(detail) + columns(lost, detail, 430, 150)))
+        found.append(
+            figure(title, bubbles(fill, title) + caption(filled) + caption(detail) + columns(lost, detail, 430, 150))
+        )
     parts = [f'<div class="figures three">{"".join(found)}</div>']
     left = values["left_out_of_buckets"]
     if left["pictures"]:
@@ -173,6 +186,7 @@ def _captions(values: dict[str, Any]) -> str:
     )
     empty = found["tokens"][0] if found["tokens"] else 0
     stages = [(name, float(count)) for name, count in found["stages"].items()]
+    groups = [(name, 0.0, row["kept"] / row["tags"]) for name, row in found["groups"].items()]
     return section(
         "Captions",
         intro,
@@ -183,6 +197,7 @@ def _captions(values: dict[str, Any]) -> str:
             ),
             figure("tags kept: discs measured, line expected", kept_curve(curve, "tags kept by tags of the post")),
             figure("what decided a caption's tags", single_bars(stages, "captions by stage", "after")),
+            figure("how often a tag stays, by its group", paired_bars(groups, "tags kept by group", 90, most=1.0)),
         ),
         folded("Examples of epoch 0", examples),
     )

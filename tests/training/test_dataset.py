@@ -183,6 +183,34 @@ def test_commands_make_a_data_set_and_a_contact_sheet(tmp_path):
         assert image.crop((0, 0, 128, 128)).getcolors() != [(128 * 128, (255, 255, 255))]
 
 
+@pytest.mark.parametrize(
+    ("out", "fault", "message"),
+    [("gone/s.png", "", "cannot write"), ("s.xyz", "", "cannot write"),
+     ("s.png", "missing", "cannot read the image of"),
+     ("s.png", "damaged", "is no readable image: of no known kind: make the data set again")],
+)  # fmt: skip
+def test_a_sheet_that_cannot_be_made_says_why(tmp_path, capsys, out, fault, message):
+    write_dataset(tmp_path / "set", Plan(0, 3, 0), command="test", workers=1)
+    first = tmp_path / "set" / "images" / "00" / "000001.png"
+    if fault == "missing":
+        first.unlink()
+    elif fault == "damaged":
+        first.write_bytes(b"no picture")
+    assert cli.main(["dataset", "sheet", str(tmp_path / "set"), "--out", str(tmp_path / out)]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / out).exists()
+
+
+def test_a_sheet_of_a_prepared_set(tmp_path):
+    write_dataset(tmp_path / "set", Plan(0, 5, 0), command="test", workers=1)
+    arguments = ["--config", "demo", "--write", "shards", "--workers", "1"]
+    assert cli.main(["prepare", str(tmp_path / "set"), "--out", str(tmp_path / "out"), *arguments]) == 0
+    for folder in ("set", "out"):
+        sheet = str(tmp_path / f"{folder}.png")
+        assert cli.main(["dataset", "sheet", str(tmp_path / folder), "--out", sheet]) == 0
+    assert (tmp_path / "set.png").read_bytes() == (tmp_path / "out.png").read_bytes()
+
+
 def test_sheet_can_show_one_character_and_refuses_an_unknown_one(built, tmp_path):
     arguments = ["dataset", "sheet", str(built), "--out", str(tmp_path / "s.png"), "--character"]
     assert cli.main([*arguments, "akari"]) == 0
@@ -192,7 +220,7 @@ def test_sheet_can_show_one_character_and_refuses_an_unknown_one(built, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["sheet", "nowhere", "--out", "s.png"], "posts.jsonl is missing"),
+        (["sheet", "nowhere", "--out", "s.png"], "nowhere is missing: make the data set"),
         (["demo", "--out", "set", "--images", "0", "--named", "0"], "no posts"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,14 @@ from tests.browser_window import browser_page
 from tests.training.preparing import SMALL, post, run, write
 from tests.training.test_captions import POST
 from training.buckets import BucketConfig, BucketSet
-from training.caption_config import PAPER_LEVELS, CaptionConfig
+from training.caption_config import PAPER_LEVELS, CaptionConfig, Level
 from training.captions import caption
 from training.cli import main
 from training.errors import UserError
 from training.expectation import expected_kept
 from training.posts import to_record
-from training.report import Asked, gather
+from training.report import areas_of, gather
+from training.report_captions import Asked
 from training.report_page import page
 from training.stages import TEXT_ONLY, UNCONDITIONAL
 from training.token_counts import WORDS, of_checkpoint
@@ -81,6 +83,32 @@ def test_shares_before_and_after(values):
     assert values["shares"]["qualities"]["none"]["after"] == 1
     [girl] = [row for row in values["top_tags"] if row["tag"] == "1girl"]
     assert (girl["before"], girl["after"]) == (15, 12)
+
+
+def test_pictures_by_area(values):
+    """18 of 32 x 32 and less, one of 200 x 20 and one of 10 x 10 make 19; none is larger than 0.15 megapixels."""
+    areas = values["shares"]["megapixels"]
+    assert areas["to 0.15"] == {"before": 19, "after": 16}
+    assert list(areas) == ["to 0.15", "to 0.56", "to 1", "to 2.25", "to 4", "to 9", "to 40", "over 40"]
+    assert sum(row["before"] for row in areas.values()) == 19
+
+
+def test_areas_up_to_and_including_their_bound():
+    sizes = Counter({"768x768": 5, "769x768": 3, "1024x1024": 2, "8192x5120": 1, "8192x5121": 4})
+    found = {name: row["before"] for name, row in areas_of(sizes, Counter()).items() if row["before"]}
+    assert found == {"to 0.56": 5, "to 1": 5, "to 40": 1, "over 40": 4}
+
+
+def test_how_often_a_tag_of_each_group_stays(prepared):
+    """Nothing but the weak-probability names is kept at a level of nothing: names stay, everything else goes."""
+    config = CaptionConfig(levels=(Level(1.0, 0.0, 0),), name_protection=1.0, uncond_rate=0.0, year_number_rate=0.5)
+    groups = gather(Asked(prepared, config, "own", WORDS))["captions"]["groups"]
+    assert {name: row["kept"] / row["tags"] for name, row in groups.items()} == {
+        "person": 0, "character": 1, "copyright": 0, "rating": 0, "general": 0, "meta": 0, "artist": 1, "quality": 0,
+        "year": 0,
+    }  # fmt: skip
+    assert groups["person"]["tags"] == 16 * 4
+    assert 16 * 4 < groups["year"]["tags"] < 2 * 16 * 4, "now and then the year by number as well"
 
 
 def test_tags_never_seen(values):

@@ -18,7 +18,8 @@ from training.captions import caption
 from training.cli import main
 from training.errors import UserError
 from training.folder import Pictures
-from training.report import Asked, gather
+from training.report import gather
+from training.report_captions import Asked
 from training.sources import read_posts
 from training.synthetic import Repair, add_synthetic, needed, planned, templates
 from training.token_counts import WORDS

@@ -1,7 +1,6 @@
 """``python -m training dataset demo|sheet``."""
 
 import argparse
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,10 @@ from training.dataset.plan import Plan
 from training.dataset.sheet import contact_sheet
 from training.dataset.writer import write_dataset
 from training.errors import UserError
+from training.folder import Pictures
+from training.resize import BadImage
 from training.rng import stream
+from training.sources import read_posts
 
 
 def main(argv: Sequence[str]) -> int:
@@ -63,17 +65,18 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _sheet(arguments: argparse.Namespace) -> int:
-    path = arguments.folder / "posts.jsonl"
-    if not path.is_file():
-        raise UserError(f"{path} is missing: make the data set with `python -m training dataset demo`")
-    posts = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    if arguments.character:
-        posts = [post for post in posts if post["tag_string_character"] == arguments.character]
+    posts = [post for post in read_posts(arguments.folder) if arguments.character in {None, *post.character}]
     if not posts:
         raise UserError(f"no posts of {arguments.character!r} in {arguments.folder}")
     chosen = stream(arguments.seed, "sheet").sample(posts, min(arguments.count, len(posts)))
-    captions = [f"{post['tag_string_character']} {post['tag_string_general']}".strip() for post in chosen]
-    pictures = [(arguments.folder / post["file_path"], text) for post, text in zip(chosen, captions, strict=True)]
-    contact_sheet(pictures).save(arguments.out)
-    print(f"{len(pictures)} pictures in {arguments.out}")
+    pictures = Pictures(arguments.folder)
+    try:
+        contact_sheet([(pictures.data(post), " ".join((*post.character, *post.general))) for post in chosen]).save(
+            arguments.out
+        )
+    except BadImage as error:
+        raise UserError(f"a picture of {arguments.folder} {error}: make the data set again") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot write {arguments.out}: {error}") from error
+    print(f"{len(chosen)} pictures in {arguments.out}")
     return 0
