@@ -104,11 +104,7 @@ def calibrate_matrix(
     names, codes = np.unique(np.asarray(characters, dtype=str), return_inverse=True)
     if len(differences) != len(codes):
         raise CalibrationError(f"{len(differences)} images and {len(codes)} names of characters")
-    several = np.flatnonzero(np.bincount(codes, minlength=len(names)) > 1)
-    if len(several) < FEWEST:
-        raise CalibrationError(
-            f"{len(several)} characters have two images or more; thresholds need {FEWEST}, good ones 30"
-        )
+    several = check_enough(characters)
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(names))
     # Those with several images in turn, so that either half has pairs of one character.
@@ -139,6 +135,17 @@ def calibrate_matrix(
         images=len(codes),
         seed=seed,
     )
+
+
+def check_enough(characters: Sequence[str]) -> NDArray[np.intp]:
+    """Which of the sorted names have two images or more. Raises CalibrationError for fewer than four such."""
+    counts = np.unique(np.asarray(characters, dtype=str), return_counts=True)[1]
+    several = np.flatnonzero(counts > 1)
+    if len(several) < FEWEST:
+        raise CalibrationError(
+            f"{len(several)} characters have two images or more; thresholds need {FEWEST}, good ones 30: add characters"
+        )
+    return several
 
 
 def _pairs(differences: NDArray[np.float32], codes: NDArray[np.intp], chosen: NDArray[np.intp]) -> _Pairs:

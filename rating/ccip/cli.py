@@ -69,7 +69,7 @@ def _encoder_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow-download", action="store_true", help="fetch a named encoder from the hub")
     parser.add_argument("--cache", type=Path, default=_cache(), metavar="FILE", help=f"of embeddings ({_cache()})")
     parser.add_argument("--device", choices=tuple(DEVICES), help="default: cuda where onnxruntime has it, else cpu")
-    parser.add_argument("--threads", type=whole(1), help="images at a time (default: as many as there are cores)")
+    parser.add_argument("--threads", type=whole(1), help="images at a time (default: all cores, 8 on a GPU)")
     parser.add_argument("--chunk", type=whole(1), help="images a run of the net (default: 1 on a CPU, 16 on a GPU)")
 
 

@@ -6,30 +6,31 @@ from pathlib import Path
 from typing import Any
 
 from rating.ccip import clusters
-from rating.ccip.calibration import calibrate_matrix
+from rating.ccip.calibration import calibrate_matrix, check_enough
 from rating.ccip.cli_score import SUFFIXES
-from rating.ccip.command import bar, encoder_of, show, show_json
-from rating.ccip.errors import MissingFileError
-from rating.ccip.folder import CLUSTERS, METRICS
+from rating.ccip.command import bar, encoder_of, made, show, show_json
+from rating.ccip.errors import CalibrationError, MissingFileError
+from rating.ccip.folder import CLUSTERS, MANIFEST, METRICS
 
 
 def run(options: Namespace) -> int:
     """Print, and write, what metrics.json and cluster.json hold. Raises CCIPError."""
     labelled = labelled_images(options.folder)
+    characters = [character for character, _ in labelled]
+    check_enough(characters)
+    out = _unsealed(options.out) if options.out is not None else None
     encoder = encoder_of(options)
     with bar("embedding") as progress:
         features = encoder.embed([path for _, path in labelled], progress=progress)
-    characters = [character for character, _ in labelled]
     differences = encoder.differences(features)
     with bar("resampling characters") as progress:
         found = calibrate_matrix(
             differences, characters, seed=options.seed, resamples=options.resamples, progress=progress
         )
-    metrics = found.metrics()
-    if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        _write(options.out / METRICS, metrics)
-        _write(options.out / CLUSTERS, clusters.tuned(differences, characters))
+    metrics = {**found.metrics(), "encoder": encoder.identity}
+    if out is not None:
+        _write(out / METRICS, metrics)
+        _write(out / CLUSTERS, clusters.tuned(differences, characters))
     if options.format == "json":
         show_json(metrics)
     else:
@@ -44,6 +45,16 @@ def labelled_images(folder: Path) -> list[tuple[str, Path]]:
     if not files:
         raise MissingFileError(f"{folder} holds no images; put them into a folder for each character")
     return [(path.parent.name, path) for path in files]
+
+
+def _unsealed(folder: Path) -> Path:
+    """The folder to write into. Raises CalibrationError where a manifest seals other settings."""
+    if (folder / MANIFEST).exists():
+        raise CalibrationError(
+            f"{folder} is an encoder whose {MANIFEST} seals its settings; name another folder by --out, and copy "
+            "the two nets beside what is written there"
+        )
+    return made(folder)
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rating.ccip.command import INCOMPLETE, bar, encoder_of, say, show, show_json
+from rating.ccip.command import INCOMPLETE, bar, encoder_of, made, say, show, show_json
 from rating.ccip.encoder import CCIPEncoder
 from rating.ccip.errors import MissingFileError, SuiteError
 from rating.ccip.report import CheckpointScore, write_score
@@ -25,12 +25,12 @@ def run(options: Namespace) -> int:
     suite = read_suite(options.suite)
     found = {folder: images_of(suite, folder) for folder in options.folders}
     names = _names(options.folders)
+    out = made(options.out) if options.out is not None else None
     encoder = encoder_of(options)
     scores = [_scored(encoder, suite, images, names[folder], options) for folder, images in found.items()]
-    if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
+    if out is not None:
         for one in scores:
-            write_score(one, options.out / f"{folder_name(one.checkpoint)}.json")
+            write_score(one, out / f"{folder_name(one.checkpoint)}.json")
     if options.format == "json":
         show_json([one.to_json() for one in scores])
     else:
@@ -72,7 +72,8 @@ def _names(folders: Sequence[Path]) -> dict[Path, str]:
     """Checkpoints are called as their folders, or by their whole paths where two folders are called the same."""
     short = [folder.resolve().name for folder in folders]
     if len(set(folders)) < len(folders):
-        raise SuiteError("a folder is given twice")
+        twice = next(folder for folder in folders if list(folders).count(folder) > 1)
+        raise SuiteError(f"the folder {twice} is given twice; give each checkpoint once")
     return {
         folder: name if short.count(name) == 1 else str(folder) for folder, name in zip(folders, short, strict=True)
     }

@@ -7,6 +7,7 @@ import warnings
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rating.ccip.cli import DEVICES
 from rating.ccip.encoder import CCIPEncoder
 from rating.ccip.encoder import Progress as Report
+from rating.ccip.errors import CCIPError
 from rating.printing import print_rows
 
 INCOMPLETE = 3
@@ -29,7 +31,8 @@ def encoder_of(options: Namespace) -> CCIPEncoder:
         options.encoder,
         allow_download=options.allow_download,
         cache=options.cache,
-        threads=options.threads or os.cpu_count(),
+        threads=options.threads,
+        cores=os.cpu_count() or 1,
         chunk=options.chunk,
         providers=DEVICES.get(options.device),
     )
@@ -37,11 +40,25 @@ def encoder_of(options: Namespace) -> CCIPEncoder:
 
 @contextmanager
 def bar(words: str) -> Iterator[Report]:
-    """A bar on the error output, so that the standard output holds the result alone."""
+    """A bar on the error output where that is a terminal: the standard output holds the result alone, a log no bars."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(words, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def made(folder: Path) -> Path:
+    """A folder to write into, made before the work whose result it is for. Raises CCIPError where there can be none."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CCIPError(
+            f"the folder {folder} cannot be made: {error.strerror or error}; name another by --out"
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise CCIPError(f"the folder {folder} cannot be written to; name another by --out")
+    return folder
 
 
 def show(rows: Sequence[Mapping[str, Any]], title: str) -> None:

@@ -99,7 +99,8 @@ def _check(scores: Sequence[CheckpointScore]) -> None:
     if len(names) < 2:
         raise SuiteError("one score alone makes no pair; give two or more")
     if len(set(names)) < len(names):
-        raise SuiteError(f"two scores are called {next(name for name in names if names.count(name) > 1)!r}")
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SuiteError(f"two scores are called {twice!r}; give each once, or score folders of different names")
     first = scores[0]
     for other in scores[1:]:
         both = f"{first.checkpoint} and {other.checkpoint}"
@@ -109,6 +110,10 @@ def _check(scores: Sequence[CheckpointScore]) -> None:
                 f"{other.encoder_name} {other.encoder[:12]}); score both by one"
             )
         if other.threshold != first.threshold:
-            raise MixedEncodersError(f"{both} were scored at thresholds {first.threshold:g} and {other.threshold:g}")
+            raise MixedEncodersError(
+                f"{both} were scored at thresholds {first.threshold:g} and {other.threshold:g}; score both at one"
+            )
         if other.suite != first.suite:
-            raise SuiteError(f"{both} were scored on different suites ({first.suite[:12]}, {other.suite[:12]})")
+            raise SuiteError(
+                f"{both} were scored on different suites ({first.suite[:12]}, {other.suite[:12]}); score both on one"
+            )

@@ -23,7 +23,8 @@ Found = Vectors | CCIPError
 
 @dataclass(frozen=True)
 class Lanes:
-    """How many chunks are worked on at a time, and how many images are a chunk; None is the provider's default.
+    """How many chunks are worked on at a time, and how many images are a chunk; None is the provider's default: of
+    threads `cores` on a CPU, 8 ahead of a GPU.
 
     On a CPU each thread decodes and runs the net by itself, on one core: two of them embed more in a second than one
     run on two cores (docs/ccip.md). On a GPU the threads decode, and the net is run by one at a time.
@@ -31,11 +32,12 @@ class Lanes:
 
     threads: int | None = None
     chunk: int | None = None
+    cores: int = 1
     gpu: Lock = field(default_factory=Lock)
 
     def of(self, provider: str) -> tuple[int, int]:
         """Threads and chunk."""
-        threads = 1 if provider == CPU else min(GPU_THREADS, os.cpu_count() or 1)
+        threads = self.cores if provider == CPU else min(GPU_THREADS, os.cpu_count() or 1)
         return self.threads or threads, self.chunk or CHUNKS.get(provider, 1)
 
 

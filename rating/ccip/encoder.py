@@ -29,8 +29,9 @@ Progress = Callable[[int, int], None]
 class CCIPEncoder:
     """An encoder folder of the CCIP contract. Nets are opened when first needed, once per process, and checked then.
 
-    `threads` images are decoded and, on a CPU, embedded at a time (default: 1 on a CPU, 8 ahead of a GPU); `chunk` is
-    how many a run of the net takes (default: 1 on a CPU, 16 on a GPU). Neither changes a feature by more than 1e-6.
+    `threads` images are decoded and, on a CPU, embedded at a time (default: `cores` on a CPU, 8 ahead of a GPU, whose
+    memory more would fill); `chunk` is how many a run of the net takes (default: 1 on a CPU, 16 on a GPU). Neither
+    changes a feature by more than 1e-6.
     """
 
     def __init__(
@@ -40,12 +41,13 @@ class CCIPEncoder:
         cache: Path | str | None = None,
         threads: int | None = None,
         chunk: int | None = None,
+        cores: int = 1,
         providers: Sequence[str] | None = None,
     ) -> None:
         self.folder = folder
         self.nets = Nets(folder, providers)
         self.cache = EmbeddingCache(cache)
-        self._lanes = Lanes(threads, chunk)
+        self._lanes = Lanes(threads, chunk, cores)
         self._known: Contract | None = None
 
     @classmethod
@@ -53,7 +55,7 @@ class CCIPEncoder:
         """The encoder of a folder {model_feat.onnx, model_metrics.onnx, metrics.json, cluster.json}.
 
         Options are those of the class: `cache` (a file that processes may share; without it features are kept in
-        memory), `threads`, `chunk`, `providers`. Opens no net and no connection.
+        memory), `threads`, `chunk`, `cores`, `providers`. Opens no net and no connection.
         Raises MissingFileError, ContractError.
         """
         return cls(read_folder(path), **options)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def read_folder(path: Path | str) -> EncoderFolder:
     hashes = {name: _sha256(folder / name) for name in FILES}
     manifest = _manifest(folder, hashes)
     metrics = _object(folder / METRICS)
-    return EncoderFolder(
+    found = EncoderFolder(
         path=folder,
         name=str(manifest.get("name", folder.resolve().name)),
         notice=str(manifest.get("notice", "")),
@@ -69,6 +69,13 @@ def read_folder(path: Path | str) -> EncoderFolder:
         metrics=metrics,
         clusters=_object(folder / CLUSTERS),
     )
+    calibrated = metrics.get("encoder", found.identity)
+    if calibrated != found.identity:
+        raise ContractError(
+            f"{folder / METRICS} was calibrated for another encoder ({str(calibrated)[:12]}, and this is "
+            f"{found.identity[:12]}): a threshold belongs to one; calibrate this one, or put its own file back"
+        )
+    return found
 
 
 def write_manifest(
@@ -91,7 +98,7 @@ def write_manifest(
         "notice": notice,
         "licence": licence,
         "attribution": attribution,
-        "preprocess": asdict(preprocess or Preprocess()),
+        "preprocess": (preprocess or Preprocess()).stated(),
         "files": {file: _sha256(folder / file) for file in FILES},
         "training": dict(training or {}),
     }

@@ -39,8 +39,11 @@ def _file(hub: Any, file: str, allow_download: bool) -> str:
         )
     try:
         return str(hub.hf_hub_download(REPOSITORY, file))
-    except (hub.errors.HfHubHTTPError, hub.errors.LocalEntryNotFoundError, OSError) as error:
-        raise CCIPError(f"{file} could not be fetched from {REPOSITORY}: {error}") from error
+    except Exception as error:
+        # A connection that breaks on the way raises whatever the hub's client of the day is built on.
+        raise CCIPError(
+            f"{file} could not be fetched from {REPOSITORY}: {error}; try again, what has arrived is kept"
+        ) from error
 
 
 def _library() -> Any:

@@ -153,7 +153,10 @@ def chosen_providers(available: Sequence[str], wanted: Sequence[str] | None = No
     """
     for one in wanted or ():
         if one not in available:
-            raise CCIPError(f"this onnxruntime has no {one}; it has {', '.join(available)}")
+            raise CCIPError(
+                f"this onnxruntime has no {one}; it has {', '.join(available)}. Leave it out, or install "
+                "onnxruntime-gpu in place of onnxruntime for CUDA"
+            )
     chosen = tuple(wanted or (one for one in (CUDA, CPU) if one in available))
     return chosen if CPU in chosen else (*chosen, CPU)
 

@@ -20,6 +20,8 @@ from rating.ccip.errors import ContractError
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+# Stated in a manifest beside the constants, so that a net that was trained otherwise is refused and not fed wrongly.
+FIXED = {"resize": "squash", "filter": "bilinear", "background": "white"}
 STEPS = 2  # of this code; a change of what it computes raises it, and with it the version of every embedding
 CHANNELS = 3
 
@@ -46,6 +48,10 @@ class Preprocess:
         if min(self.std) <= 0:
             raise ContractError(f"preprocess: std must be positive, not {self.std!r}")
 
+    def stated(self) -> dict[str, Any]:
+        """What a manifest says of it."""
+        return {**asdict(self), **FIXED}
+
     @cached_property
     def version(self) -> str:
         """16 hex digits: equal where, and only where, the same pixels become the same numbers."""
@@ -66,9 +72,12 @@ class Preprocess:
 
 def preprocess_of(values: Mapping[str, Any]) -> Preprocess:
     """The constants of a manifest; what it leaves out is CLIP's. Raises ContractError for what is not understood."""
-    unknown = set(values) - {"size", "mean", "std"}
-    if unknown:
-        raise ContractError(f"preprocess: {sorted(unknown)} is not understood; known are size, mean, std")
+    known = {"size", "mean", "std", *FIXED}
+    if unknown := set(values) - known:
+        raise ContractError(f"preprocess: {sorted(unknown)} is not understood; known are {', '.join(sorted(known))}")
+    for name, own in FIXED.items():
+        if values.get(name, own) != own:
+            raise ContractError(f"preprocess: {name} is {values[name]!r}; this version can {own!r} alone")
     try:
         mean, std = (tuple(map(float, values.get(name, own))) for name, own in (("mean", CLIP_MEAN), ("std", CLIP_STD)))
     except (TypeError, ValueError) as error:

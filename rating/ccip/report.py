@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from rating.ccip.errors import ReportError
+from rating.ccip.errors import MissingFileError, ReportError
 from rating.ccip.intervals import Estimate
 from rating.ccip.suite import Key
 
@@ -127,7 +127,9 @@ class CheckpointScore:
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Raises ReportError for what is no score."""
         if content.get("format") != FORMAT:
-            raise ReportError(f"a score of format {content.get('format')!r}; this version reads {FORMAT!r}")
+            raise ReportError(
+                f"a score of format {content.get('format')!r}; this version reads {FORMAT!r}, from `score --out`"
+            )
         values = {name: value for name, value in content.items() if name != "format"}
         try:
             values |= {name: Estimate(**values[name]) for name in ("difference", "same_rate")}
@@ -141,14 +143,16 @@ class CheckpointScore:
 
 
 def read_score(path: Path) -> CheckpointScore:
-    """Raises ReportError, naming the file."""
+    """Raises MissingFileError or ReportError, naming the file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
             raise ReportError("no JSON object")
         return CheckpointScore.from_json(content)
+    except FileNotFoundError as error:
+        raise MissingFileError(f"the score {path} is not there; `score --out DIR` writes such files") from error
     except OSError as error:
-        raise ReportError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise ReportError(f"{path} cannot be read: {error.strerror or error}; give what `score --out` wrote") from error
     except ValueError as error:
         raise ReportError(f"{path}: {error}") from error
 

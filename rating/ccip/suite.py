@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rating.ccip.errors import SuiteError
+from rating.ccip.errors import CCIPError, MissingFileError, SuiteError
 from rating.ccip.pictures import ImageSource, Picture, picture_of
 
 FORMAT = "ccip-suite/1"
@@ -89,7 +89,7 @@ class Suite:
 def read_suite(path: Path) -> Suite:
     """A suite file: JSON of this class with `format`; references are paths relative to the file (docs/ccip.md).
 
-    Raises SuiteError for what is missing or of another kind.
+    Raises MissingFileError for a file that is not there, SuiteError for what is missing in it or of another kind.
     """
     content = _content(path)
     if content.get("format") != FORMAT:
@@ -102,6 +102,8 @@ def read_suite(path: Path) -> Suite:
         prompts = {str(name): str(text) for name, text in dict(content["prompts"]).items()}
         seeds = tuple(int(seed) for seed in content["seeds"])
         recipe = dict(content.get("recipe", {}))
+    except CCIPError:
+        raise  # it is a ValueError, too
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SuiteError(f"{path}: needs characters, prompts and seeds as in docs/ccip.md ({error!r})") from error
     return Suite(characters, prompts, seeds, recipe)
@@ -113,7 +115,9 @@ def _character(path: Path, name: str, references: list[str]) -> SuiteCharacter:
     files = tuple(path.parent / str(reference) for reference in references)
     for file in files:
         if not file.is_file():
-            raise SuiteError(f"{path}: the reference {file} of {name!r} is missing")
+            raise MissingFileError(
+                f"{path}: the reference {file} of {name!r} is missing; its path is read as relative to the suite"
+            )
     return SuiteCharacter(name, files)
 
 
@@ -128,12 +132,16 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _content(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
+    except FileNotFoundError as error:
+        raise MissingFileError(f"the suite {path} is not there; give a suite.json as in docs/ccip.md") from error
     except OSError as error:
-        raise SuiteError(f"the suite {path} cannot be read: {error.strerror or error}") from error
+        raise SuiteError(
+            f"the suite {path} cannot be read: {error.strerror or error}; give a suite.json as in docs/ccip.md"
+        ) from error
     except ValueError as error:
-        raise SuiteError(f"the suite {path} cannot be understood as JSON ({error})") from error
+        raise SuiteError(f"the suite {path} is no JSON ({error}); write it as in docs/ccip.md") from error
     if not isinstance(content, dict):
-        raise SuiteError(f"the suite {path} must hold a JSON object")
+        raise SuiteError(f"the suite {path} must hold a JSON object, as in docs/ccip.md")
     return content
 
 

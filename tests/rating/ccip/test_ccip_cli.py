@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from rating.ccip import CCIPEncoder, write_manifest
 from rating.cli import main
 from tests.rating.ccip.conftest import portrait
+from tests.rating.ccip.nets import write_encoder
 
 ROOT = Path(__file__).resolve().parents[3]
 CHARACTERS = ("akari", "fate/saber", "rin")
@@ -72,7 +74,7 @@ def test_score_prints_checkpoints_characters_and_what_they_were_held_against(
     home: Path, with_encoder: list[object]
 ) -> None:
     code, out, errors = ccip("score", home / "suite.json", home / "epoch-1", home / "epoch-2", *with_encoder)
-    assert (code, errors.strip()) == (0, "")
+    assert (code, errors) == (0, "")
     for word in ("epoch-1", "epoch-2", "fate/saber", "ceiling", "floor", "within 0.1 (metrics.json)", "95 % intervals"):
         assert word in out
 
@@ -144,29 +146,52 @@ def test_compare_refuses_scores_of_different_thresholds(
     assert "thresholds 0.05 and 0.1" in errors
 
 
-def test_calibrate_writes_what_an_encoder_folder_needs(with_encoder: list[object], tmp_path: Path) -> None:
-    for character in range(5):
-        for number in range(3):
-            path = tmp_path / "labelled" / f"c{character}" / f"{number}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            portrait(character, number).save(path)
-    code, out, _ = ccip(
-        "calibrate",
-        tmp_path / "labelled",
-        "--out",
-        tmp_path / "made",
-        "--resamples",
-        10,
-        "--format",
-        "json",
-        *with_encoder,
-    )
+def test_calibrate_writes_what_an_encoder_folder_needs(
+    labelled: Path, with_encoder: list[object], tmp_path: Path
+) -> None:
+    few = ("--resamples", 10, *with_encoder)
+    code, out, _ = ccip("calibrate", labelled, "--out", tmp_path / "made", "--format", "json", *few)
     assert code == 0
     metrics = json.loads((tmp_path / "made" / "metrics.json").read_text())
     assert metrics == json.loads(out)
     assert metrics["auc"] == 1.0
     assert set(json.loads((tmp_path / "made" / "cluster.json").read_text())) == {"dbscan_2", "dbscan_free", "optics"}
-    assert "threshold_fpr1" in ccip("calibrate", tmp_path / "labelled", "--resamples", 10, *with_encoder)[1]
+    assert "threshold_fpr1" in ccip("calibrate", labelled, *few)[1]
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    for character in range(5):
+        for number in range(3):
+            path = tmp_path / "labelled" / f"c{character}" / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            portrait(character, number).save(path)
+    return tmp_path / "labelled"
+
+
+def test_what_calibrate_writes_is_an_encoders_and_no_others(
+    labelled: Path, folder: Path, with_encoder: list[object], tmp_path: Path
+) -> None:
+    own = Path(shutil.copytree(folder, tmp_path / "own"))
+    assert ccip("calibrate", labelled, "--out", own, "--resamples", 10, *with_encoder)[0] == 0
+    metrics = json.loads((own / "metrics.json").read_text())
+    assert CCIPEncoder.from_dir(own).threshold == metrics["threshold"] != CCIPEncoder.from_dir(folder).threshold
+    other = write_encoder(tmp_path / "other", seed=1)
+    shutil.copy(own / "metrics.json", other)
+    code, out, errors = ccip("check", "--encoder", other)
+    assert (code, out) == (1, "")
+    assert "was calibrated for another encoder" in errors
+
+
+def test_calibrate_leaves_a_sealed_encoder_whole(
+    labelled: Path, folder: Path, with_encoder: list[object], tmp_path: Path
+) -> None:
+    sealed = Path(shutil.copytree(folder, tmp_path / "sealed"))
+    write_manifest(sealed, name="sealed")
+    code, out, errors = ccip("calibrate", labelled, "--out", sealed, *with_encoder)
+    assert (code, out) == (1, "")
+    assert "manifest.json seals its settings; name another folder by --out" in errors
+    assert CCIPEncoder.from_dir(sealed).name == "sealed"
 
 
 def test_check_shows_the_contract(with_encoder: list[object], folder: Path) -> None:
@@ -193,14 +218,17 @@ def test_a_broken_encoder_is_refused_and_a_missing_file_is_usage(folder: Path, t
     ("arguments", "code", "word"),
     [
         (["score"], 2, "SUITE"),
-        (["score", "gone.json", "nowhere"], 1, "gone.json cannot be read"),
+        (["score", "gone.json", "nowhere"], 2, "gone.json is not there"),
         (["score", "{home}/suite.json", "{home}/nowhere"], 2, "none of the suite's 6 images; the first is"),
         (["score", "{home}/suite.json", "{home}/epoch-1", "--threshold", "2"], 2, "within 0 to 1"),
-        (["score", "{home}/suite.json", "{home}/epoch-1", "{home}/epoch-1"], 1, "given twice"),
-        (["compare", "gone.json"], 1, "gone.json cannot be read"),
+        (["score", "{home}/suite.json", "{home}/epoch-1", "{home}/epoch-1"], 1, "epoch-1 is given twice"),
+        (["score", "{home}/suite.json", "{home}/epoch-1", "--out", "{home}/suite.json"], 1, "name another by --out"),
+        (["compare", "gone.json"], 2, "gone.json is not there"),
+        (["compare", "{home}/suite.json"], 1, "from `score --out`"),
         (["calibrate", "{home}/suite.json"], 2, "holds no images"),
+        (["calibrate", "{home}/epoch-1/akari"], 1, "add characters"),
         (["check", "--device", "tpu"], 2, "invalid choice"),
-        (["check", "--device", "cuda"], 1, "has no CUDAExecutionProvider"),
+        (["check", "--device", "cuda"], 1, "install onnxruntime-gpu"),
         ([], 2, "COMMAND"),
     ],
 )

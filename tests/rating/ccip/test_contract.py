@@ -135,6 +135,8 @@ def test_a_damaged_metrics_file_is_refused(own: Path, content: str) -> None:
 def test_the_manifest_seals_the_files(own: Path) -> None:
     write_manifest(own, name="sealed", notice="own domain only", licence="MIT")
     sealed = CCIPEncoder.from_dir(own)
+    stated = json.loads((own / "manifest.json").read_text())["preprocess"]
+    assert (stated["resize"], stated["filter"], stated["background"]) == ("squash", "bilinear", "white")
     assert (sealed.name, sealed.notice) == ("sealed", "own domain only")
     (own / "metrics.json").write_text('{"threshold": 0.2}')
     with pytest.raises(ContractError, match=r"metrics\.json is not the file"):
@@ -143,7 +145,13 @@ def test_the_manifest_seals_the_files(own: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"format": "ccip/9"}, {"preprocess": {"mean": [0.5, 0.5]}}, {"preprocess": {"crop": True}}, {"files": None}],
+    [
+        {"format": "ccip/9"},
+        {"preprocess": {"mean": [0.5, 0.5]}},
+        {"preprocess": {"crop": True}},
+        {"preprocess": {"filter": "bicubic"}},
+        {"files": None},
+    ],
 )
 def test_a_manifest_that_is_not_understood_is_refused(own: Path, change: dict) -> None:
     write_manifest(own, name="sealed")
@@ -216,6 +224,8 @@ def test_chunks_and_threads_are_the_providers_or_those_asked_for() -> None:
     threads, chunk = Lanes().of(CUDA)
     assert threads >= 1
     assert chunk >= 8
+    assert Lanes(cores=64).of(CPU) == (64, 1)
+    assert Lanes(cores=64).of(CUDA) == (threads, chunk), "a GPU's chunks fill memory, whatever the cores"
     assert Lanes(threads=3, chunk=5).of(CUDA) == Lanes(threads=3, chunk=5).of(CPU) == (3, 5)
 
 

@@ -21,6 +21,7 @@ class Hub(BaseHTTPRequestHandler):
 
     folder: Path
     asked: list[str]
+    breaks: bool
 
     def do_HEAD(self) -> None:
         self.answer(b"")
@@ -44,7 +45,7 @@ class Hub(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         if body is None:
-            self.wfile.write(data)
+            self.wfile.write(data[: len(data) // 2] if self.breaks else data)
 
     def log_message(self, format: str, *args: object) -> None:
         """Not on the screen."""
@@ -53,7 +54,7 @@ class Hub(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(folder: Path) -> Iterator[tuple[str, list[str]]]:
     """Its address and what it was asked."""
-    Hub.folder, Hub.asked = folder, []
+    Hub.folder, Hub.asked, Hub.breaks = folder, [], False
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -90,6 +91,19 @@ def test_a_name_that_the_hub_does_not_know_is_named(hub: tuple[str, list[str]], 
     done = check("--encoder", "ccip-of-nobody", "--allow-download", home=tmp_path, endpoint=hub[0])
     assert done.returncode == 1
     assert "ccip-of-nobody/model_feat.onnx could not be fetched from deepghs/ccip_onnx" in done.stderr
+
+
+def test_a_connection_that_breaks_is_an_error_and_trying_again_works(
+    hub: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    Hub.breaks = True
+    broken = check("--encoder", NAME, "--allow-download", home=tmp_path, endpoint=hub[0])
+    assert broken.returncode == 1
+    assert "could not be fetched from deepghs/ccip_onnx" in broken.stderr
+    assert "try again" in broken.stderr
+    assert "Traceback" not in broken.stderr
+    Hub.breaks = False
+    assert check("--encoder", NAME, "--allow-download", home=tmp_path, endpoint=hub[0]).returncode == 0
 
 
 def test_a_folder_never_asks_the_hub(hub: tuple[str, list[str]], folder: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from rating.ccip import (
     ImageError,
     ImageSource,
     Key,
+    MissingFileError,
     ReportError,
     Suite,
     SuiteCharacter,
@@ -301,5 +302,7 @@ def test_what_is_no_score_is_named(content: str, tmp_path: Path) -> None:
     (tmp_path / "score.json").write_text(content)
     with pytest.raises(ReportError, match=r"score\.json"):
         read_score(tmp_path / "score.json")
-    with pytest.raises(ReportError, match="cannot be read"):
+    with pytest.raises(MissingFileError, match=r"gone\.json is not there"):
         read_score(tmp_path / "gone.json")
+    with pytest.raises(ReportError, match="cannot be read: Is a directory; give what"):
+        read_score(tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rating.ccip import Key, Suite, SuiteCharacter, SuiteError, read_suite
+from rating.ccip import Key, MissingFileError, Suite, SuiteCharacter, SuiteError, read_suite
 from tests.rating.ccip.conftest import portrait
 
 CONTENT = {
@@ -73,7 +73,6 @@ def test_the_hash_knows_bytes_and_not_places(file: Path, tmp_path: Path) -> None
         ({"seeds": []}, "without seeds"),
         ({"seeds": [1, 1]}, "name one twice: 1"),
         ({"characters": {"akari": ["refs/a1.png"]}}, "1 reference"),
-        ({"characters": {"akari": ["refs/a1.png", "refs/gone.png"]}}, r"gone\.png of 'akari' is missing"),
         ({"characters": {"akari": "refs/a1.png"}}, "no list"),
         ({"characters": ["akari"]}, "needs characters"),
         ({"seeds": ["many"]}, "needs characters"),
@@ -89,8 +88,18 @@ def test_what_is_no_suite_is_said(file: Path, change: dict, word: str) -> None:
 def test_what_is_no_json_of_a_suite_is_said(file: Path, text: str) -> None:
     with pytest.raises(SuiteError, match=r"suite\.json"):
         read_suite(written(file, text))
-    with pytest.raises(SuiteError, match=r"gone\.json cannot be read"):
+    with pytest.raises(MissingFileError, match=r"gone\.json is not there; give a suite"):
         read_suite(file.with_name("gone.json"))
+    with pytest.raises(SuiteError, match="cannot be read: Is a directory; give a suite"):
+        read_suite(file.parent)
+
+
+def test_a_reference_that_is_not_there_is_named(file: Path) -> None:
+    content = {**CONTENT, "characters": {"akari": ["refs/a1.png", "refs/gone.png"]}}
+    with pytest.raises(
+        MissingFileError, match=r"^\S+suite\.json: the reference \S+gone\.png of 'akari' is missing; its path"
+    ):
+        read_suite(written(file, content))
 
 
 def test_a_name_stands_once() -> None:
