@@ -140,6 +140,16 @@ class CheckpointScore(models.Model):
         """Whether every image that the suite asks for was measured."""
         return not self.missing
 
+    @property
+    def leaks(self) -> int:
+        """Images that are a reference, or as good as one; they were held against the others only."""
+        return len({tuple(leak["key"]) for leak in self.result.get("leaks", ())})
+
+    @property
+    def duplicates(self) -> int:
+        """Pairs of references that are one picture; they raise the ceiling."""
+        return len(self.result.get("duplicates", ()))
+
 
 class CharacterScore(models.Model):
     """One character's part of a CheckpointScore."""

@@ -14,6 +14,7 @@ from arena.gallery.withholding import withheld_cells
 from rating.ccip.report import CheckpointScore as Measured
 
 WORST = 3
+NAMED = 5
 REFERENCES = 3
 
 
@@ -46,6 +47,8 @@ class ToldScore:
     images: int
     missing: int
     complete: bool
+    leaks: int
+    duplicates: int
     interval: str
     difference: float | None
     difference_low: float | None
@@ -140,11 +143,20 @@ def spell_score(score: CheckpointScore) -> Iterator[str]:
     yield f"  same character {_number(score.same_rate)}{low_high} of pairs up to {score.threshold:.4f}; references " + (
         f"{_number(score.reference_same_rate)}; nearest to the right character {_number(score.top1)} of images"
     )
+    yield from _spell_suspects(score)
     for row in rows:
         yield (
             f"  {row.character.name:<12} difference {_number(row.difference)}  same {_number(row.same_rate)}"
             f"  top-1 {_number(row.top1)}  references {_number(row.reference_difference)}  images {row.images}"
         )
+
+
+def _spell_suspects(score: CheckpointScore) -> Iterator[str]:
+    for leak in score.result.get("leaks", ())[:NAMED]:
+        character, prompt, seed = leak["key"]
+        yield f"  leak: {character}, {prompt!r}, seed {seed} is the reference {leak['reference']}, which is left out"
+    for pair in score.result.get("duplicates", ())[:NAMED]:
+        yield f"  the references {pair['one']} and {pair['other']} are one picture, which raises what references get"
 
 
 def _number(value: float | None) -> str:

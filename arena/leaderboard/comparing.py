@@ -15,6 +15,7 @@ from arena.gallery.finding import listed
 from arena.gallery.models import Contestant, Run
 from arena.leaderboard.basis import Basis, NoBasisError, settled_basis, whole_basis
 from arena.leaderboard.cuts import UnknownBoardError
+from arena.leaderboard.likeness import likeness
 from arena.leaderboard.log import Slice, direct_duels
 from arena.leaderboard.models import RatingRun
 from arena.leaderboard.replay import last_vote_at, log_length, refresh
@@ -41,7 +42,9 @@ class Comparing:
     votes of one `cluster` together and hold at `level`. `set_aside` more votes had nothing to do with the contestants.
     `waiting` names the candidates that no vote, or none that lets them be compared, is about yet. `behind` votes of the
     log came since. `duels` are the direct ones of a pair whose state is "separated" (rating.comparison.Duels):
-    evidence without an estimate. `run` is the board whose settlement answers, None where the votes were read for it.
+    evidence without an estimate. `likeness` is what was measured of a pair, whatever the votes say
+    (arena.leaderboard.likeness.Likeness). `run` is the board whose settlement answers, None where the votes were read
+    for it.
     """
 
     state: str
@@ -59,6 +62,7 @@ class Comparing:
     waiting: list[str]
     behind: int = 0
     duels: Row | None = None
+    likeness: Row | None = None
     methodology: str = METHODOLOGY
     run: RatingRun | None = field(default=None, compare=False, repr=False)
 
@@ -100,6 +104,8 @@ def compare_pair(
         return [{**elo_row(found), **named, **shas}]
 
     answer = _comparing([a, b], [], chosen, as_of, cluster, level, seconds, rows)
+    measured = likeness(a, b, level=level)
+    answer = replace(answer, likeness=asdict(measured) if measured else None)
     if answer.state != "separated":
         return answer
     votes = direct_duels(chosen, a.pk, b.pk, last_vote_at(as_of) if as_of else log_length())

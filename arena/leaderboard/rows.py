@@ -1,6 +1,6 @@
 """The rows of a board: what was folded or measured about each contestant, beside what it is (docs/boards.md)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot
 
@@ -10,6 +10,8 @@ from arena.leaderboard.models import Standing
 SAME = ("rank", "rank_high", "value", "low", "high", "mu", "sigma", "average", "best_probability",
         "votes", "wins", "losses", "draws")  # fmt: skip
 Epochs = dict[tuple[int, str], list[tuple[int, Standing]]]
+ErrorOf = Callable[[int, int], float | None]
+"""The 95 % error of the difference of two contestants, where it is known of the pair."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,22 @@ def rows_of(
     shown: Mapping[int, int],
     provisional: Iterable[int],
     order_sd: Mapping[str, float],
+    error_of: ErrorOf | None = None,
 ) -> list[Row]:
-    """The rows of these standings, in their order. `shown` is each contestant's exposure."""
+    """The rows of these standings, in their order. `shown` is each contestant's exposure, `error_of` how sure a change
+    is (without it the two are taken for independent).
+    """
     lean = Contestant.objects.select_related("checkpoint__run", "lora").defer("recipe", "checkpoint__manifest")
     contestants = lean.in_bulk([row.contestant_id for row in placed])
     ancestors = lineages(contestants.values())
     by_epoch, few = _by_epoch(placed, contestants), set(provisional)
-    return [_row(row, contestants[row.contestant_id], by_epoch, ancestors, shown, few, order_sd) for row in placed]
+    made: list[Row] = []
+    known = error_of or _independent(placed)
+    for row in placed:
+        contestant = contestants[row.contestant_id]
+        since = _change(row, contestant, by_epoch, known)
+        made.append(_row(row, contestant, since, ancestors, shown, few, order_sd))
+    return made
 
 
 def lineages(contestants: Iterable[Contestant]) -> dict[int, list[str]]:
@@ -99,14 +110,14 @@ def _by_epoch(placed: Sequence[Standing], contestants: Mapping[int, Contestant])
 def _row(
     standing: Standing,
     contestant: Contestant,
-    by_epoch: Epochs,
+    since: tuple[int | None, float | None, float | None],
     ancestors: Mapping[int, list[str]],
     shown: Mapping[int, int],
     provisional: set[int],
     order_sd: Mapping[str, float],
 ) -> Row:
     checkpoint = contestant.checkpoint
-    previous_epoch, change, change_error = _change(standing, contestant, by_epoch)
+    previous_epoch, change, change_error = since
     return Row(
         contestant=str(contestant),
         contestant_id=contestant.pk,
@@ -128,18 +139,23 @@ def _row(
 
 
 def _change(
-    standing: Standing, contestant: Contestant, by_epoch: Epochs
+    standing: Standing, contestant: Contestant, by_epoch: Epochs, error_of: ErrorOf
 ) -> tuple[int | None, float | None, float | None]:
-    """(previous epoch, change since, 95 % error) against the latest earlier epoch with the same recipe.
-
-    The error takes the two for independent; a page that compares two contestants need not.
-    """
+    """(previous epoch, change since, 95 % error) against the latest earlier epoch with the same recipe."""
     rows = by_epoch.get((contestant.checkpoint.run_id, contestant.recipe_sha256), [])
     earlier = [pair for pair in rows if pair[0] < contestant.checkpoint.epoch]
     if not earlier or standing.value is None:
         return None, None, None
     epoch, before = earlier[-1]
     change = standing.value - before.value if standing.mu is None else standing.mu - before.mu
-    if standing.low is None or before.low is None:
-        return epoch, change, None
-    return epoch, change, hypot((standing.high - standing.low) / 2, (before.high - before.low) / 2)
+    return epoch, change, error_of(standing.contestant_id, before.contestant_id)
+
+
+def _independent(placed: Sequence[Standing]) -> ErrorOf:
+    """From both intervals, as if the two had nothing in common."""
+    reach = {row.contestant_id: (row.high - row.low) / 2 for row in placed if row.low is not None}
+
+    def error_of(one: int, other: int) -> float | None:
+        return hypot(reach[one], reach[other]) if {one, other} <= reach.keys() else None
+
+    return error_of

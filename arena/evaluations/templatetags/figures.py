@@ -16,6 +16,12 @@ def figure(value: float | None) -> str:
 
 
 @register.filter
+def signed(value: float) -> str:
+    """A change of a difference, to three places, with its sign."""
+    return ("\N{MINUS SIGN}" if value < 0 else "+") + number_format(f"{abs(value):.3f}")
+
+
+@register.filter
 def percent(value: float | None) -> str:
     """A rate, as a whole percentage; an interval's end that lies beyond what a rate can be is brought back to it."""
     return NONE if value is None else f"{round(100 * min(1.0, max(0.0, value)))} %"

@@ -290,6 +290,29 @@ def test_the_page_shows_each_character_and_no_withheld_image(contestant: Contest
     assert 'class="absent"' in page
 
 
+def test_references_among_the_images_or_twice_are_said(
+    contestant: Contestant, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    score = evaluate(contestant)
+    assert (score.leaks, score.duplicates) == (0, 0)
+    sample = Sample.objects.filter(contestant=contestant, prompt__character__name="goro").first()
+    with default_storage.open("references/goro/2.png") as file:
+        Path(sample.archive.path).write_bytes(file.read())
+    Character.objects.filter(name="mei").update(references=["references/mei/1.png"] * 2 + ["references/mei/2.png"])
+    call_command("evaluate", contestant.checkpoint.name)
+    score = CheckpointScore.objects.latest("pk")
+    assert (score.leaks, score.duplicates) == (1, 1)
+    said = capsys.readouterr().out
+    assert f"seed {sample.seed} is the reference references/goro/2.png" in said
+    assert "references/mei/1.png and references/mei/1.png are one picture" in said
+    page = client.get(f"/evaluations/{contestant.evaluation.pk}/").content.decode()
+    assert "1 image is a reference, or as good as one" in page
+    assert "1 pair of references is one picture" in page
+    headers = {"Authorization": "Bearer token-of-the-tests"}
+    told = client.get(f"/api/evaluations/{contestant.evaluation.pk}", headers=headers).json()["score"]
+    assert (told["leaks"], told["duplicates"]) == (1, 1)
+
+
 def test_incomplete_scores_set_no_standard_for_a_board(contestant: Contestant) -> None:
     whole = evaluate(contestant)
     CheckpointScore.objects.filter(pk=whole.pk).update(measured_at=timezone.now() - timedelta(days=1))

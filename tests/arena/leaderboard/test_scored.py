@@ -1,13 +1,16 @@
 """The board of character similarity: measured, not voted on."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from io import StringIO
 
+import numpy as np
 import pytest
 from django.core.management import call_command
 from django.test import Client
+from scipy import stats
 
 from arena.evaluations.models import CharacterScore, CheckpointScore
 from arena.gallery.models import Character
@@ -27,21 +30,65 @@ def score(contestant, difference: float | None, *, reach: float = 0.01, missing:
     )  # fmt: skip
 
 
-def test_the_least_difference_is_first_and_overlapping_ones_share_ranks(log) -> None:
-    for name, difference in (("run:0", 0.30), ("run:1", 0.105), ("run:2", 0.1)):
-        score(log.contestant(name), difference)
+def by_character(contestant, values: Sequence[float], **other) -> CheckpointScore:
+    """A score and its parts: characters c00, c01 and so on."""
+    mean = float(np.mean(values))
+    reach = mean - stats.ttest_1samp(values, 0.0).confidence_interval(0.95).low
+    whole = score(contestant, mean, reach=reach, **other)
+    for number, value in enumerate(values):
+        character, _ = Character.objects.get_or_create(name=f"c{number:02}")
+        CharacterScore.objects.create(score=whole, character=character, images=3, missing=0, difference=value)
+    return whole
+
+
+def test_the_least_difference_is_first_and_those_that_cannot_be_told_apart_share_ranks(log) -> None:
+    near, wave = np.array([0.12, 0.08, 0.11, 0.09]), np.array([0.02, -0.02, -0.015, 0.015])
+    for name, values in (("run:0", near + 0.2 + wave / 2), ("run:1", near + 0.005 + wave), ("run:2", near)):
+        by_character(log.contestant(name), values)
     found = board("ccip")
     assert [(row.contestant, row.value, row.rank, row.rank_high) for row in found.rows] == [
-        ("run epoch 2", 0.1, 1, 2), ("run epoch 1", 0.105, 1, 2), ("run epoch 0", 0.3, 3, 3),
+        ("run epoch 2", pytest.approx(0.1), 1, 2), ("run epoch 1", pytest.approx(0.105), 1, 2),
+        ("run epoch 0", pytest.approx(0.3), 3, 3),
     ]  # fmt: skip
     assert [row.change for row in found.rows] == pytest.approx([-0.005, -0.195, None])
-    assert (found.rows[0].low, found.rows[0].high) == pytest.approx((0.09, 0.11))
+    assert (found.rows[0].low, found.rows[0].high) == pytest.approx((0.0709, 0.1291), abs=1e-4)
     assert found.rows[0].best_probability > found.rows[1].best_probability > 0.2
     assert (found.head.state, found.head.images, found.head.pairs, found.head.decided_pairs) == ("ok", 36, 3, 2)
     assert "own/1 eeeeeeeeeeee suite=ssssssssssss t=0.2" in found.head.methodology
     names = {"run epoch 2": "run:2", "run epoch 1": "run:1", "run epoch 0": "run:0"}
     lines = [f"{names[r.contestant].encode().hex().ljust(64, '0')}/{log.recipe_sha256},{r.value!r}" for r in found.rows]
     assert found.head.log_sha256 == sha256("\n".join(lines).encode()).hexdigest()
+
+
+def test_what_makes_a_character_hard_is_the_same_for_both_and_leaves_their_difference(log) -> None:
+    """Intervals that overlap almost whole; character by character the later epoch is nearer by about .02."""
+    hard = np.linspace(0.1, 0.5, 10)
+    gain = 0.02 + 0.004 * np.sin(np.arange(10))
+    by_character(log.contestant("run:1"), hard)
+    by_character(log.contestant("run:2"), hard - gain)
+    later, earlier = board("ccip").rows
+    assert later.low < earlier.low < later.high < earlier.high
+    assert [(row.epoch, row.rank, row.rank_high) for row in (later, earlier)] == [(2, 1, 1), (1, 2, 2)]
+    interval = stats.ttest_rel(hard - gain, hard).confidence_interval(0.95)
+    assert (later.change - later.change_error, later.change + later.change_error) == pytest.approx(interval)
+    assert later.best_probability > 0.999
+
+
+def test_an_incomplete_score_comes_last_without_a_rank(log) -> None:
+    by_character(log.contestant("run:1"), [0.2, 0.3, 0.25])
+    by_character(log.contestant("run:2"), [0.1, 0.1, 0.12], missing=2)
+    whole, lacking = board("ccip").rows
+    assert [(row.epoch, row.provisional, row.rank) for row in (whole, lacking)] == [(1, False, 1), (2, True, None)]
+    assert (lacking.change, lacking.change_error) == (pytest.approx(-0.1433, abs=1e-4), None)
+
+
+def test_a_single_character_ranks_nobody(log) -> None:
+    for name, value in (("a", 0.2), ("b", 0.3)):
+        whole = score(log.contestant(name), value)
+        CharacterScore.objects.create(
+            score=whole, character=Character.objects.get_or_create(name="c")[0], images=3, missing=0, difference=value
+        )
+    assert [(row.value, row.rank) for row in board("ccip").rows] == [(0.2, None), (0.3, None)]
 
 
 def test_only_scores_of_the_newest_encoder_and_suite_are_compared(log) -> None:

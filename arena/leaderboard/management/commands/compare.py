@@ -10,6 +10,7 @@ from django.utils import timezone
 from arena.gallery.finding import UnknownCheckpointError, find_contestant
 from arena.leaderboard.comparing import CLUSTERS, Comparing, compare_pair, compare_with, epochs_of
 from arena.leaderboard.cuts import UnknownBoardError
+from arena.leaderboard.likeness import Likeness, spell_likeness
 from arena.leaderboard.log import ReplayError
 from arena.leaderboard.management.commands.leaderboard import moment
 from arena.leaderboard.table import slice_of
@@ -50,11 +51,15 @@ class Command(BaseCommand):
         if options["format"] == "table":
             rows = [{name: value for name, value in row.items() if name not in HIDDEN} for row in rows]
         print_rows(rows, options["format"], out, title=title(found))
+        as_table = options["format"] == "table"
+        if found.state == "ok":
+            self.stdout.write(out.getvalue())
+            if as_table:
+                self.stdout.write(note(found))
+        if found.likeness and as_table:
+            self.stdout.write(spell_likeness(Likeness(**found.likeness)))
         if found.state != "ok":
             raise CommandError(f"{found.state}: {found.message}")
-        self.stdout.write(out.getvalue())
-        if options["format"] == "table":
-            self.stdout.write(note(found))
 
 
 def compared(options: dict[str, Any]) -> Comparing:
