@@ -142,15 +142,18 @@ def test_nothing_measured_is_a_state(db) -> None:
 
 
 def test_page_and_command_show_it(client: Client, log) -> None:
-    score(log.contestant("a"), 0.2)
-    score(log.contestant("b"), 0.1)
+    by_character(log.contestant("a"), [0.15, 0.25], notice="not comparable with CCIP")
+    by_character(log.contestant("b"), [0.05, 0.15], notice="not comparable with CCIP")
     page = client.get("/boards/ccip/").content.decode()
     assert ">0.100<" in page
     assert "<strong>24</strong> images measured" in page
     assert "no votes yet" not in page
+    assert page.index("Not comparable with CCIP.") < page.index("<details"), "beside the scores, not folded away"
+    assert "Which matchups next" not in page
+    assert ("Only images of" in page, "Only votes on" in page) == (True, False)
     out = StringIO()
     call_command("leaderboard", "--metric", "ccip", "--format", "json", stdout=out)
-    assert [row["value"] for row in json.loads(out.getvalue())] == [0.1, 0.2]
+    assert [row["value"] for row in json.loads(out.getvalue())] == pytest.approx([0.1, 0.2])
     out = StringIO()
     call_command("leaderboard", "--metric", "ccip", "--format", "markdown", stdout=out)
     assert "- 24 images measured; a lower difference is better" in out.getvalue()
