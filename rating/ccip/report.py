@@ -119,6 +119,13 @@ class CheckpointScore:
         own = [image for image in self.images if image.key.character == character]
         return tuple(sorted(own, key=lambda image: (-image.difference, image.key))[:count])
 
+    def _check_numbers(self) -> None:
+        """Raise TypeError for an image without the numbers that a comparison needs."""
+        for image in self.images:
+            for number in (image.difference, image.same_rate, image.nearest):
+                if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= 1:
+                    raise TypeError(f"{tuple(image.key)} has {number!r} for a number from 0 to 1")
+
     def to_json(self) -> dict[str, Any]:
         """What `json.dumps` takes and `from_json` reads."""
         return {"format": FORMAT, **asdict(self)}
@@ -137,7 +144,9 @@ class CheckpointScore:
             for name, kind in (("images", ImageScore), ("missing", Missing), ("leaks", Leak)):
                 values[name] = tuple(kind(**{**one, "key": Key(*one["key"])}) for one in values[name])
             values["duplicates"] = tuple(Duplicate(**one) for one in values["duplicates"])
-            return cls(**values)
+            found = cls(**values)
+            found._check_numbers()
+            return found
         except (KeyError, TypeError, AttributeError) as error:
             raise ReportError(f"a damaged score ({error!r}); score the checkpoint again") from error
 

@@ -100,7 +100,7 @@ def read_suite(path: Path) -> Suite:
     try:
         characters = tuple(_character(path, *one) for one in dict(content["characters"]).items())
         prompts = {str(name): str(text) for name, text in dict(content["prompts"]).items()}
-        seeds = tuple(int(seed) for seed in content["seeds"])
+        seeds = tuple(_seed(seed) for seed in content["seeds"])
         recipe = dict(content.get("recipe", {}))
     except CCIPError:
         raise  # it is a ValueError, too
@@ -121,6 +121,16 @@ def _character(path: Path, name: str, references: list[str]) -> SuiteCharacter:
     return SuiteCharacter(name, files)
 
 
+def _seed(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"the seed {value!r} is no whole number")
+    return value
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number of JSON")
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """JSON itself lets a name stand twice, and the last one win."""
     names = [name for name, _ in pairs]
@@ -131,7 +141,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
     except FileNotFoundError as error:
         raise MissingFileError(f"the suite {path} is not there; give a suite.json as in docs/ccip.md") from error
     except OSError as error:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -242,6 +243,57 @@ class WithoutLibraries:
     def InferenceSession(path: str, options: object, providers: list[tuple[str, dict]]) -> object:
         assert [name for name, _ in providers] == [CUDA, CPU]
         return onnxruntime.InferenceSession(path, options, providers=[CPU])
+
+
+class StandIn:
+    """onnxruntime-gpu, its nets run by the CPU all the same: what it was given, and whether two ran at once."""
+
+    SessionOptions = staticmethod(onnxruntime.SessionOptions)
+
+    def __init__(self) -> None:
+        self.options: dict[str, str] = {}
+        self.batches: list[int] = []
+        self.running = threading.Lock()
+
+    def get_available_providers(self) -> list[str]:
+        return [CUDA, CPU]
+
+    def InferenceSession(self, path: str, options: object, providers: list[tuple[str, dict]]) -> "StandInSession":
+        self.options = dict(providers)[CUDA]
+        return StandInSession(self, onnxruntime.InferenceSession(path, options, providers=[CPU]))
+
+
+class StandInSession:
+    def __init__(self, runtime: StandIn, session: onnxruntime.InferenceSession) -> None:
+        self.runtime, self.session = runtime, session
+        self.get_inputs, self.get_outputs = session.get_inputs, session.get_outputs
+
+    def get_providers(self) -> list[str]:
+        return [CUDA, CPU]
+
+    def run(self, names: list[str], values: dict[str, np.ndarray]) -> list[np.ndarray]:
+        assert self.runtime.running.acquire(blocking=False), "two at once on one GPU"
+        try:
+            self.runtime.batches.append(len(next(iter(values.values()))))
+            return self.session.run(names, values)
+        finally:
+            self.runtime.running.release()
+
+
+def test_on_a_gpu_sixteen_images_run_at_once_and_one_run_after_the_other(
+    folder: Path, images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = CCIPEncoder.from_dir(folder).embed(images(40)).vectors
+    runtime = StandIn()
+    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
+    encoder = CCIPEncoder.from_dir(folder, cores=64)
+    encoder.check()
+    runtime.batches.clear()
+    made = encoder.embed(images(40)).vectors
+    assert encoder.nets.provider == CUDA
+    assert sorted(runtime.batches) == [8, 16, 16]
+    assert runtime.options["use_tf32"] == "0"
+    assert np.abs(made - plain).max() <= 1e-6
 
 
 def test_a_gpu_that_cannot_be_loaded_is_the_cpu_unless_it_was_asked_for(

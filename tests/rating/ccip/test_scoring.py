@@ -297,6 +297,15 @@ def test_a_score_comes_back_from_its_file(right: CheckpointScore, tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["score.json"]
 
 
+@pytest.mark.parametrize("value", ["much", None, float("nan"), True])
+def test_a_score_whose_numbers_are_none_is_damaged(right: CheckpointScore, value: object, tmp_path: Path) -> None:
+    content = right.to_json()
+    content["images"][0]["difference"] = value
+    (tmp_path / "score.json").write_text(json.dumps(content))
+    with pytest.raises(ReportError, match=r"score\.json: a damaged score .* for a number from 0 to 1"):
+        read_score(tmp_path / "score.json")
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "ccip-score/1"}', '{"format": "ccip-score/9"}'])
 def test_what_is_no_score_is_named(content: str, tmp_path: Path) -> None:
     (tmp_path / "score.json").write_text(content)

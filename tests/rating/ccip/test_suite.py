@@ -76,6 +76,8 @@ def test_the_hash_knows_bytes_and_not_places(file: Path, tmp_path: Path) -> None
         ({"characters": {"akari": "refs/a1.png"}}, "no list"),
         ({"characters": ["akari"]}, "needs characters"),
         ({"seeds": ["many"]}, "needs characters"),
+        ({"seeds": [1.5]}, r"1\.5 is no whole number"),
+        ({"recipe": {"cfg": float("nan")}}, "NaN is no number of JSON"),
         ({"extra": 1}, "extra"),
     ],
 )
