@@ -16,16 +16,15 @@ from rating.joint import JointFit, fit_joint
 from rating.outcomes import Outcome, parse_outcome
 from rating.stages import Ties
 from rating.votes import DRAW, NOBODY, PICK, Votes, votes_of
+from tests.rating.shared_data import SHARED, needs_shared
 
 SHIPPED = Path(__file__).parents[1] / "data" / "votes"
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "votes"
 REFERENCE: dict[str, Any] = json.loads((SHIPPED / "joint_reference.json").read_text())
 # Davidson (1970), table 2: chocolate puddings i and j, then how often i, j and neither was preferred.
 PUDDINGS = """
 1 2 19 22 16   1 3 16 19 12   2 3 19 19 10   1 4 18 23 13   2 4 23 19  9   3 4 19 20 15   1 5 13 19 18   2 5 16 20 12
 3 5 16 15 17   4 5 17 14 16   1 6 18 21 12   2 6 22 20 12   3 6 13 18 10   4 6 14 19 18   5 6 11 21 12
 """
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="data that may not be shipped lies beside the repository")
 
 
 def counted(names: list[str], rows: NDArray[np.intp]) -> tuple[Votes, NDArray[np.float64]]:

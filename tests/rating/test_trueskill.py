@@ -1,44 +1,21 @@
-"""TrueSkill of frozen checkpoints: published figures, the package on real votes, simulations, symmetry."""
+"""TrueSkill of frozen checkpoints: published figures and formulas, learned draws, simulations."""
 
-import csv
 import json
 import math
 from collections.abc import Callable
-from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
 import pytest
-import trueskill
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from rating.errors import SettingError
 from rating.game import Game
-from rating.gaussian import cdf, pdf, quantile
-from rating.outcomes import Outcome, parse_outcome
+from rating.outcomes import parse_outcome
 from rating.trueskill import TrueSkillSystem
 from rating.votes import NOBODY, Votes, votes_of
+from tests.rating.trueskill_votes import BETA, MU, SIGMA, fold, game, rate
 
-MU, SIGMA, BETA = 25.0, 25 / 3, 25 / 6
 NAT = math.sqrt(2) * BETA / 1.7
-STREAMS = json.loads((Path(__file__).parents[1] / "data" / "votes" / "trueskill_streams.json").read_text())
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "votes"
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="data that may not be shipped lies beside the repository")
-
-
-def game(seats: str, outcome: str, poll: str = "duel") -> Game:
-    return Game(tuple(seats), parse_outcome(outcome, len(seats)), poll)
-
-
-def rate(system: TrueSkillSystem, votes: Votes) -> dict[str, tuple[float, float]]:
-    """(mu, sigma) by contestant."""
-    standings = system.standings(system.fold(system.start(), votes))
-    return {name: (one.mu or 0.0, one.sigma or 0.0) for name, one in standings.items()}
-
-
-def fold(*games: Game, **constants: float) -> dict[str, tuple[float, float]]:
-    return rate(TrueSkillSystem(**constants), votes_of(games))
 
 
 def test_duel_without_draws_or_dynamics() -> None:
@@ -170,47 +147,6 @@ def test_duels_are_rated_by_the_published_formulas() -> None:
         assert state["beliefs"][name] == pytest.approx([mean, variance], rel=1e-9)
 
 
-@pytest.mark.parametrize("name", sorted(STREAMS))
-def test_real_votes_come_out_as_by_the_package(name: str, real_votes: Callable[[str], Votes]) -> None:
-    ratings = rate(TrueSkillSystem(compat=True), real_votes(name))
-    for column, within in (("scipy", 1e-9), ("internal", 1e-5)):
-        for one, other in zip(sorted(ratings), STREAMS[name][column], strict=True):
-            assert ratings[one] == pytest.approx(other, abs=within)
-
-
-def test_a_pick_of_several_in_compat_mode_is_what_the_package_makes_of_it() -> None:
-    # The chain runs in the order of the seats: b won, then a, c, d as they sat.
-    environment = trueskill.TrueSkill(backend=(cdf, pdf, quantile))
-    rated = environment.rate([(environment.create_rating(),)] * 4, ranks=[1, 0, 1, 1])
-    ratings = fold(game("acbd", "2"), compat=True)
-    for name, (rating,) in zip("acbd", rated, strict=True):
-        assert ratings[name] == pytest.approx((rating.mu, rating.sigma), abs=1e-9)
-
-
-@needs_shared
-def test_sushi_comes_out_as_by_the_package() -> None:
-    rows = list(csv.reader((SHARED / "sushi_4way_polls.csv").read_text(encoding="utf-8").splitlines()))[1:]
-    ranking = parse_outcome("1>2>3>4", 4)
-    votes = votes_of([Game(tuple(row), ranking, "ffa") for row in rows])
-    expected = json.loads((SHARED / "reference_results.json").read_text())["sushi_4way_polls"]
-    for system in (TrueSkillSystem(compat=True), TrueSkillSystem(tau=25 / 300, draw_probability=0.1)):
-        ratings = rate(system, votes)
-        for name, rating in expected["trueskill_0.4.5_internal"].items():
-            assert ratings[name] == pytest.approx(rating, abs=1e-5)
-
-
-@needs_shared
-def test_football_comes_out_as_by_the_package() -> None:
-    text = (SHARED / "football_internationals_1990.csv").read_text(encoding="utf-8")
-    outcomes = {"left": parse_outcome("1", 2), "right": parse_outcome("2", 2), "tie": parse_outcome("1=2", 2)}
-    rows = csv.DictReader(text.splitlines())
-    votes = votes_of([Game((row["left"], row["right"]), outcomes[row["winner"]], "p") for row in rows])
-    ratings = rate(TrueSkillSystem(compat=True), votes)
-    expected = json.loads((SHARED / "reference_results.json").read_text())["football_internationals_1990"]
-    for name, rating in expected["trueskill_0.4.5_internal"].items():
-        assert ratings[name] == pytest.approx(rating, abs=1e-5)
-
-
 def test_learned_draws_of_real_votes_are_as_many_as_were_seen(real_votes: Callable[[str], Votes]) -> None:
     votes = real_votes("llmfao_crowd")
     system = TrueSkillSystem()
@@ -266,57 +202,3 @@ def test_intervals_of_frozen_contestants_hold_however_many_votes() -> None:
     results = scored((2000, 10_000, 50_000), 60)
     assert all(0.93 <= covered <= 0.97 for covered, _ in results)
     assert results[2][1] <= results[1][1] / 2
-
-
-@st.composite
-def games(draw: st.DrawFn) -> Game:
-    size = draw(st.sampled_from([2, 2, 3, 4]))
-    seats = tuple(draw(st.permutations("abcde"))[:size])
-    ranks = draw(st.lists(st.integers(0, 2), min_size=size, max_size=size))
-    dense = tuple(sorted(set(ranks)).index(rank) for rank in ranks)
-    pick = size > 2 and draw(st.booleans())
-    outcome = Outcome("pick", (0,) + (1,) * (size - 1)) if pick else Outcome("ranking" if max(dense) else "draw", dense)
-    return Game(seats, outcome, draw(st.sampled_from(["fixed", "ffa"])))
-
-
-@given(log=st.lists(games(), max_size=12), cut=st.integers(0, 12), tau=st.sampled_from([0.0, 0.1]))
-@settings(max_examples=50, deadline=None)
-def test_portions_through_json_are_one_pass_bit_for_bit(log: list[Game], cut: int, tau: float) -> None:
-    system = TrueSkillSystem(tau=tau)
-    state = system.start()
-    for portion in (log[:cut], log[cut:]):
-        state = system.fold(json.loads(json.dumps(state)), votes_of(portion))
-    assert json.dumps(state) == json.dumps(system.fold(system.start(), votes_of(log)))
-
-
-@given(log=st.lists(games(), min_size=1, max_size=6), order=st.permutations(range(4)))
-@settings(max_examples=50, deadline=None)
-def test_seats_have_no_say_not_even_in_the_last_bit(log: list[Game], order: list[int]) -> None:
-    shuffled = []
-    for vote in log:
-        places = [at for at in order if at < len(vote.seats)]
-        ranks = tuple(vote.outcome.ranks[at] for at in places)
-        shuffled.append(Game(tuple(vote.seats[at] for at in places), Outcome(vote.outcome.kind, ranks), vote.poll))
-    system = TrueSkillSystem()
-    assert system.fold(system.start(), votes_of(shuffled)) == system.fold(system.start(), votes_of(log))
-
-
-@given(log=st.lists(games(), min_size=1, max_size=6), names=st.permutations("abcde"))
-@settings(max_examples=50, deadline=None)
-def test_names_have_no_say(log: list[Game], names: list[str]) -> None:
-    renamed = dict(zip("abcde", names, strict=True))
-    other = rate(
-        TrueSkillSystem(),
-        votes_of([Game(tuple(renamed[seat] for seat in vote.seats), vote.outcome, vote.poll) for vote in log]),
-    )
-    for name, rating in rate(TrueSkillSystem(), votes_of(log)).items():
-        assert other[renamed[name]] == pytest.approx(rating, abs=1e-7)
-
-
-@given(log=st.lists(games(), min_size=1, max_size=6), constant=st.floats(-1e4, 1e4))
-@settings(max_examples=50, deadline=None)
-def test_a_constant_added_to_all_is_added_to_all(log: list[Game], constant: float) -> None:
-    votes = votes_of(log)
-    moved = rate(TrueSkillSystem(mu=MU + constant), votes)
-    for name, (mu, sigma) in rate(TrueSkillSystem(), votes).items():
-        assert moved[name] == pytest.approx((mu + constant, sigma), abs=1e-7)
