@@ -1,10 +1,14 @@
-"""What all tests share: between those that commit, the database is emptied past the guard of its votes."""
+"""What all tests share: the same examples in every run, and a database that is emptied past the guard of its votes."""
 
 from importlib import import_module
 
 import pytest
 from django.db.backends.sqlite3.base import DatabaseOperations
+from hypothesis import settings
 
+# No test by luck or by speed; `pytest --hypothesis-profile default` looks for further examples.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.load_profile("steady")
 GUARD = import_module("arena.votes.migrations.0004_undeletable")
 
 
