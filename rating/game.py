@@ -1,5 +1,6 @@
 """A vote as the maths sees it: who was compared, what came out, and where it came from."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +13,8 @@ class Game:
     """Contestants in their seats and a counted outcome. `poll` names the rules it was played by.
 
     `time` is when, in seconds since 1970; `voter` and `prompt` name who was asked and what about, empty if unknown.
-    Raises GameError for an outcome that compares nobody, ranks that do not fit the seats, or a contestant seated twice.
+    Raises GameError for an outcome that compares nobody, ranks that do not fit the seats, a contestant seated twice or
+    without a name, a poll without one, or a time that is no number.
     """
 
     seats: tuple[str, ...]
@@ -30,6 +32,10 @@ class Game:
         twice = {seat for seat in self.seats if self.seats.count(seat) > 1}
         if twice:
             raise GameError(f"contestant {min(twice)} is seated twice: nobody competes with itself")
+        if "" in self.seats or not self.poll:
+            raise GameError(f"seats {self.seats} of poll {self.poll!r}: contestants and polls need a name")
+        if not math.isfinite(self.time):
+            raise GameError(f"time is {self.time}: give seconds since 1970, or 0 for all votes where times are unknown")
 
     @property
     def is_pick(self) -> bool:

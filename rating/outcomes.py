@@ -20,10 +20,26 @@ class Outcome:
 
     `ranks` holds one rank a seat, 0 for the best, without gaps. A pick is (1, 0, 1, 1) for seat 2 of four: it says
     that the winner beats each other seat and nothing about the others among themselves. Empty for bad and skip.
+    Raises OutcomeError for an unknown kind, and for ranks that are not of this kind or of less than two seats.
     """
 
     kind: Kind
     ranks: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        places, lowest = set(self.ranks), max(self.ranks, default=-1)
+        fits = {
+            "pick": lowest == 1 and self.ranks.count(0) == 1,
+            "draw": lowest == 0 and len(self.ranks) > 1,
+            "ranking": lowest > 0,
+            "bad": not self.ranks,
+            "skip": not self.ranks,
+        }
+        if not fits.get(self.kind, False) or places != set(range(lowest + 1)):
+            raise OutcomeError(
+                f"{self.kind!r} with the ranks {self.ranks} is no outcome; a pick has one 0 and 1 for the others, "
+                "a draw 0 for all, a ranking 0 for the best and no number left out, bad and skip have none"
+            )
 
     @property
     def counts(self) -> bool:

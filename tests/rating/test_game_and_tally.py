@@ -1,5 +1,7 @@
 """Games refuse what compares nobody; tallies and groups need no rating system."""
 
+import math
+
 import pytest
 
 from rating.errors import GameError
@@ -27,6 +29,18 @@ def test_outcomes_that_do_not_count_make_no_game(outcome: str) -> None:
 def test_ranks_must_fit_the_seats() -> None:
     with pytest.raises(GameError, match="4 ranks for 2 seats"):
         Game(("a", "b"), parse_outcome("1", 4), "ffa")
+
+
+@pytest.mark.parametrize("time", [math.nan, math.inf, -math.inf])
+def test_a_time_must_be_a_number(time: float) -> None:
+    with pytest.raises(GameError, match=f"time is {time}"):
+        Game(("a", "b"), parse_outcome("1", 2), "fixed", time)
+
+
+@pytest.mark.parametrize(("seats", "poll"), [(("a", ""), "fixed"), (("a", "b"), "")])
+def test_contestants_and_polls_need_a_name(seats: tuple[str, ...], poll: str) -> None:
+    with pytest.raises(GameError, match="need a name"):
+        Game(seats, parse_outcome("1", 2), poll)
 
 
 def test_a_shared_first_place_is_a_draw_and_the_rest_lose() -> None:

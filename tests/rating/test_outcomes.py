@@ -1,11 +1,13 @@
 """The grammar of the vote file's outcome column."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rating.errors import OutcomeError
-from rating.outcomes import Outcome, format_outcome, parse_outcome
+from rating.outcomes import Kind, Outcome, format_outcome, parse_outcome
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,30 @@ from rating.outcomes import Outcome, format_outcome, parse_outcome
 )
 def test_each_form_is_read(text: str, seats: int, outcome: Outcome) -> None:
     assert parse_outcome(text, seats) == outcome
+
+
+@pytest.mark.parametrize(
+    ("kind", "ranks"),
+    [
+        ("pick", ()),
+        ("pick", (0,)),
+        ("pick", (0, 0, 1)),
+        ("pick", (1, 1)),
+        ("pick", (0, 2)),
+        ("draw", (0,)),
+        ("draw", (0, 1)),
+        ("ranking", (0, 0)),
+        ("ranking", (0, 2)),
+        ("ranking", (1, 2)),
+        ("ranking", (-1, 0, 1)),
+        ("bad", (0, 1)),
+        ("skip", (0, 0)),
+        ("left", (0, 1)),
+    ],
+)
+def test_ranks_must_be_of_their_kind(kind: Kind, ranks: tuple[int, ...]) -> None:
+    with pytest.raises(OutcomeError, match=f"'{kind}' with the ranks {re.escape(str(ranks))} is no outcome"):
+        Outcome(kind, ranks)
 
 
 @pytest.mark.parametrize("text", ["bad", "skip"])
