@@ -1,9 +1,12 @@
 """Figure 7: "both are bad" counted as a tie."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from rating.joint import fit_joint
-from tests.figures.sources import arena_counts
+from rating.votes import BAD, DRAW
+from tests.figures.sources import arena_counts, genai_arena
 from tests.figures.yardsticks import ELO_POINTS, places
 
 
@@ -36,4 +39,32 @@ def measure(_rng: np.random.Generator) -> dict:
         "rows": [
             {"name": votes.contestants[at], "points": points[at], "moved": moved[at], "bad": share[at]} for at in order
         ],
+        "images": images(),
     }
+
+
+def images() -> dict:
+    """The same on votes on images: what ties are, and what counting both bad among them does."""
+    votes = genai_arena()
+    n, bad, drawn = len(votes.contestants), votes.kinds == BAD, votes.kinds == DRAW
+    ranks = np.where(bad[:, None], 0, votes.ranks).astype(np.int16)
+    tied = fit_joint(replace(votes, kinds=np.where(bad, DRAW, votes.kinds).astype(np.int8), ranks=ranks))
+    ours = fit_joint(votes)
+    moved = (tied.estimate[:n] - ours.estimate[:n]) * ELO_POINTS
+    most, least = int(moved.argmax()), int(moved.argmin())
+    return {
+        "votes": int(votes.counted.sum() + bad.sum()),
+        "contestants": n,
+        "tie_share": (drawn.sum() + bad.sum()) / (votes.counted.sum() + bad.sum()),
+        "bad_of_ties": bad.sum() / (drawn.sum() + bad.sum()),
+        "risen": votes.contestants[most],
+        "rise": moved[most],
+        "fallen": votes.contestants[least],
+        "fall": -moved[least],
+        "drawn_of_equals": [equals_draw(fit.estimate[fit.terms["tie:battle"]]) for fit in (ours, tied)],
+    }
+
+
+def equals_draw(log_nu: float) -> float:
+    """How often equals draw by Davidson's law."""
+    return float(np.exp(log_nu) / (2.0 + np.exp(log_nu)))

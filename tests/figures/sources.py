@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rating.battles import read_battles
 from rating.votes import DRAW, NOBODY, PICK, Votes
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "votes"
@@ -37,6 +38,11 @@ def arena_counts() -> tuple[Votes, np.ndarray]:
     ranks = np.tile(np.array([(0, 1), (1, 0), (0, 0), (0, 0)], np.int16), (len(rows), 1))
     nobody = np.full(len(ranks), NOBODY, np.int32)
     return _votes(contestants, (), (), seats, ranks, nobody, nobody, "arena"), rows[:, 2:].ravel().astype(np.float64)
+
+
+def genai_arena() -> Votes:
+    """1,451 blind votes on images of six checkpoints, both bad kept apart; 526 that knew the names are skips."""
+    return read_battles(FOLDER / "genai_arena_t2i.csv")
 
 
 def imagenhub() -> tuple[tuple[str, ...], np.ndarray]:
