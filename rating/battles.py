@@ -28,7 +28,8 @@ KNOWN_NAMES = "anony"
 def is_battles(path: Path) -> bool:
     """Whether a file has the columns of battles rather than those of votes; its first line tells.
 
-    Raises VoteFileError for a file that cannot be read.
+    Raises VoteFileError for a file that cannot be opened, or JSON that is none; what else is wrong with a file its
+    reader names better.
     """
     try:
         if path.suffix.lower() == ".jsonl":
@@ -36,8 +37,10 @@ def is_battles(path: Path) -> bool:
                 found = json.loads(next(filter(str.strip, file), "{}"))
             return isinstance(found, dict) and set(NEEDED) <= set(found)
         return set(NEEDED) <= set(next(iter(_battles(path)))[0])
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise VoteFileError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise VoteFileError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        return False
 
 
 def read_battles(path: Path, *, progress: Callable[[int], None] | None = None) -> Votes:

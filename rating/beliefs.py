@@ -14,6 +14,7 @@ from rating.elo import EloSystem
 from rating.elo_interval import elo_interval
 from rating.fitting import Beliefs, FitOptions
 from rating.joint import JointFit, fit_joint
+from rating.system import Report, folded, quiet
 from rating.trueskill import TrueSkillSystem
 from rating.votes import Votes
 
@@ -54,22 +55,24 @@ def _compiled(name: str) -> Any:
     return getattr(importlib.import_module("rating.compiled"), name)
 
 
-def elo(votes: Votes, options: FitOptions) -> Beliefs:
+def elo(votes: Votes, options: FitOptions, report: Report = quiet) -> Beliefs:
     """Elo's last values, with the covariance that resampled votes in random order give them (docs/elo.md)."""
     system = elo_system(options)
-    spread = elo_interval(system, votes, cluster=options.cluster, rng=np.random.default_rng(options.seed))
+    rng = np.random.default_rng(options.seed)
+    spread = elo_interval(system, votes, cluster=options.cluster, rng=rng, report=report)
     standings = system.standings(spread.state)
     average = {name: math.nan if one.average is None else one.average for name, one in standings.items()}
     columns = {"average": _by_code(votes, average)}
     return Beliefs(votes.contestants, spread.value, spread.covariance, nat=1.0 / ELO_PER_NAT, columns=columns)
 
 
-def trueskill(votes: Votes, options: FitOptions) -> Beliefs:
+def trueskill(votes: Votes, options: FitOptions, report: Report = quiet) -> Beliefs:
     """TrueSkill's beliefs; their sds widened by what clusters of votes do to the joint likelihood's standard errors."""
     system = trueskill_system(options)
-    standings = system.standings(system.fold(system.start(), votes))
+    standings = system.standings(folded(system, system.start(), votes, report))
     mu = _by_code(votes, {name: one.mu for name, one in standings.items() if one.mu is not None})
     sigma = _by_code(votes, {name: one.sigma for name, one in standings.items() if one.sigma is not None})
+    report("measuring clusters", 0, 0)
     wider = widened(sigma, options.sigma, widening(votes, options))
     return Beliefs(
         votes.contestants,
@@ -86,9 +89,10 @@ def joint_fit(votes: Votes, options: FitOptions) -> JointFit:
     return fit_joint(votes, ties=options.ties, left_seat=options.left_seat, loops=loops)
 
 
-def joint(votes: Votes, options: FitOptions) -> Beliefs:
+def joint(votes: Votes, options: FitOptions, report: Report = quiet) -> Beliefs:
     """The order-free fit, in Elo points around `options.initial`; `strength` is the same in nat around 0."""
     fit = joint_fit(votes, options)
+    report("measuring clusters", 0, 0)
     clustered = clustered_covariance(fit, votes, options.cluster)
     strength = fit.estimate[: len(votes.contestants)]
     return Beliefs(

@@ -16,6 +16,7 @@ from rating.duels import Duels, determined, duels_of, fit_many
 from rating.errors import StateError
 from rating.joint import JointFit, fit_joint
 from rating.stages import always_drawn
+from rating.system import Report, quiet
 from rating.votes import Votes
 
 Unit = Literal["vote", "voter", "prompt", "both"]
@@ -54,20 +55,19 @@ def bootstrap(
     by: Unit = "voter",
     resamples: int = 1000,
     rng: np.random.Generator,
-    progress: Callable[[int, int], None] | None = None,
+    report: Report = quiet,
 ) -> Bootstrap:
     """Fit resampled votes again, each from the estimate of `fit`, which must be that of `votes`.
 
     `by` says what is drawn with replacement: votes, all votes of a voter, of a prompt, or voters and prompts, where a
     vote counts as often as its voter times its prompt was drawn (pigeonhole bootstrap: Owen 2007; it errs on the wide
-    side). `progress(done, resamples)` is called now and then.
+    side). `report` is told of resamples.
 
     Raises StateError where more than a tenth of the resamples determine no estimate: without them the rest would look
     more certain than the votes are.
     """
     votes = _bare(votes)
     duels = fit.ridge is None and fit.ties != "rao-kupper" and bool((votes.sizes == 2).all())
-    report = progress or (lambda done, total: None)
     kept = (_refit_duels if duels else _refit)(fit, votes, by, resamples, rng, report)
     refused = resamples - len(kept)
     if refused > MOST_REFUSED * resamples:
@@ -106,7 +106,7 @@ def _refit(
     by: Unit,
     resamples: int,
     rng: np.random.Generator,
-    progress: Callable[[int, int], None],
+    report: Report,
 ) -> Floats:
     n = len(fit.contestants)
     units = _units(votes, by)
@@ -126,7 +126,7 @@ def _refit(
         else:
             if (again.took_part == fit.took_part).all():
                 kept.append(again.estimate[:n])
-        progress(done, resamples)
+        report("resampling", done, resamples)
     return np.array(kept).reshape(-1, n)
 
 
@@ -136,7 +136,7 @@ def _refit_duels(
     by: Unit,
     resamples: int,
     rng: np.random.Generator,
-    progress: Callable[[int, int], None],
+    report: Report,
 ) -> Floats:
     if fit.left_out:
         votes = votes.take(~always_drawn(votes, fit.ties)[0])
@@ -149,7 +149,7 @@ def _refit_duels(
         counts = count(batch).reshape(-1, 3, batch)
         kept.append(fit_many(duels, counts[..., determined(duels, counts)]))
         done += batch
-        progress(done, resamples)
+        report("resampling", done, resamples)
     estimates = np.full((sum(map(len, kept)), len(fit.contestants)), np.nan)
     estimates[:, fit.took_part] = np.concatenate(kept)
     return estimates

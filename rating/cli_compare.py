@@ -15,9 +15,11 @@ from rating.errors import RatingError, UnknownContestantError
 from rating.fitting import Beliefs, FitOptions, beliefs
 from rating.graph import vote_state
 from rating.printing import Row, print_rows
+from rating.progress import shown
 from rating.ranks import difference_sd
 from rating.selection import best_of, elo_rows
 from rating.suggest import nearest
+from rating.system import Report
 from rating.votes import Votes
 
 
@@ -27,33 +29,36 @@ def run(options: Namespace) -> int:
     Raises UnknownContestantError, RatingError for one name alone or a pair of the same, StateError where the votes
     determine no rating.
     """
-    votes = votes_of(options)
-    chosen = fit_options(options, votes)
-    if options.reference is not None:
-        rows, note = _against(votes, chosen, options.contestants, options.reference)
-    else:
-        rows, note = _pairs(votes, chosen, options.contestants)
+    with shown() as report:
+        votes = votes_of(options, report)
+        chosen = fit_options(options, votes)
+        if options.reference is not None:
+            rows, note = _against(votes, chosen, options.contestants, options.reference)
+        else:
+            rows, note = _pairs(votes, chosen, options.contestants, report)
+    if options.system != "joint":
+        say(vote_state(votes))
     print_rows(rows, options.format, sys.stdout, title=f"compared by {options.system}, clusters by {options.cluster}")
     if options.format == "table" and note:
         print(note)
     return 0
 
 
-def _pairs(votes: Votes, options: FitOptions, names: list[str]) -> tuple[list[Row], str]:
+def _pairs(votes: Votes, options: FitOptions, names: list[str], report: Report) -> tuple[list[Row], str]:
     if len(names) == 1:
         raise RatingError(f"{names[0]!r} alone makes no pair; name two contestants, or none for all pairs")
     if len(set(names)) < len(names):
         raise RatingError(f"cannot compare {names[0]!r} with itself; name two contestants, or none for all pairs")
     pairs = list(combinations(names or _rated(votes), 2))
     if options.system != "joint":
-        found = beliefs(votes, options)
-        say(vote_state(votes))
+        found = beliefs(votes, options, report)
         return [_believed(found, options, a, b) for a, b in pairs], ""
     fit = joint_fit(votes, options)
     covariance = clustered_covariance(fit, votes, options.cluster)
-    found_pairs = [
-        compare(fit, covariance, votes, a, b, cluster=options.cluster, level=options.level) for a, b in pairs
-    ]
+    found_pairs = []
+    for a, b in pairs:
+        found_pairs.append(compare(fit, covariance, votes, a, b, cluster=options.cluster, level=options.level))
+        report("comparing pairs", len(found_pairs), len(pairs))
     note = "differences are B less A in Elo points; the verdict may be looked at after every vote"
     return [elo_row(one) for one in found_pairs], note
 

@@ -8,13 +8,15 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
-from rich.progress import Progress, TextColumn
 
+from rating.battles import is_battles, read_battles
 from rating.errors import VoteFileError
 from rating.fitting import FitOptions, rate
 from rating.graph import VoteState
 from rating.printing import print_rows
+from rating.progress import shown
 from rating.suggest import nearest
+from rating.system import Report
 from rating.votefile import read_votes
 from rating.votes import BAD, SKIP, Votes
 
@@ -24,8 +26,9 @@ EPOCH = re.compile(r"-?[0-9]{1,9}")
 
 def run(options: Namespace) -> int:
     """Print the rows; 1 and the reason on stderr where the votes determine no rating."""
-    votes = votes_of(options)
-    rated = rate(votes, fit_options(options, votes))
+    with shown() as report:
+        votes = votes_of(options, report)
+        rated = rate(votes, fit_options(options, votes), report)
     rows = rated.rows
     if options.format == "table":  # which people read together with what is said below
         rows = [{name: value for name, value in row.items() if name != "state"} for row in rows]
@@ -42,15 +45,13 @@ def say(state: VoteState) -> None:
         print(f"{state.name}: {state.message}", file=sys.stderr)
 
 
-def votes_of(options: Namespace) -> Votes:
-    """The votes of the file, of one poll if one is named; the reading shows its progress on a terminal.
+def votes_of(options: Namespace, report: Report) -> Votes:
+    """The votes of the file, or its battles, of one poll if one is named.
 
     Raises VoteFileError for a file that cannot be read or a poll that is not in it.
     """
-    columns = (TextColumn("reading {task.description}"), TextColumn("{task.completed:,.0f} votes"))
-    with Progress(*columns, transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task(options.file.name, total=None)
-        votes = read_votes(options.file, progress=lambda count: progress.update(task, completed=count))
+    read = read_battles if is_battles(options.file) else read_votes
+    votes = read(options.file, progress=lambda count: report(f"reading {options.file.name}", count, 0))
     if options.poll is None:
         return votes
     if options.poll not in votes.polls:

@@ -15,14 +15,16 @@ from rating.graph import vote_state
 from rating.joint import fit_joint
 from rating.matchmaking import Costs, Posterior, Question, choose
 from rating.printing import print_rows
+from rating.progress import shown
 from rating.suggest import nearest
 from rating.votes import Votes
 
 
 def run(options: Namespace) -> int:
     """Print the matchups, the most valuable first. StateError where the votes determine no rating."""
-    votes = votes_of(options)
-    found = beliefs(votes, fit_options(options, votes))
+    with shown() as report:
+        votes = votes_of(options, report)
+        found = beliefs(votes, fit_options(options, votes), report)
     say(vote_state(votes))
     rated = np.flatnonzero(np.isfinite(found.mean))
     posterior = Posterior(np.nan_to_num(found.mean) * found.nat, np.nan_to_num(found.covariance) * found.nat**2)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rating.beliefs import elo_system, trueskill_system
 from rating.cli_fit import fit_options, say, votes_of
@@ -16,6 +15,7 @@ from rating.fitting import FitOptions, beliefs
 from rating.graph import vote_state
 from rating.order import order_study
 from rating.printing import print_rows
+from rating.progress import shown
 from rating.system import Estimate, RatingSystem, State
 from rating.votes import Votes
 
@@ -56,23 +56,22 @@ SEQUENTIAL: dict[str, Callable[[FitOptions], RatingSystem]] = {"elo": elo_system
 
 def run(options: Namespace) -> int:
     """Print value, mean and sd over the orders, and ranks. StateError where the votes determine no rating."""
-    votes = votes_of(options)
+    with shown() as report:
+        votes = votes_of(options, report)
     chosen = fit_options(options, votes)
     state = vote_state(votes)
     if state.name not in ("ok", "separated"):
         raise StateError(state.message)
     say(state)
     system = SEQUENTIAL.get(options.system, WholeFit)(chosen)
-    values = system.standings(system.fold(system.start(), votes))
-    columns = (TextColumn("rating in other orders"), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("", total=options.permutations)
+    with shown() as report:
+        values = system.standings(system.fold(system.start(), votes))
         study = order_study(
             system,
             votes,
             rng=np.random.default_rng(options.seed),
             permutations=options.permutations,
-            progress=lambda done: progress.update(task, completed=done),
+            progress=lambda done: report("rating in other orders", done, options.permutations),
         )
     rows: list[dict[str, object]] = [
         {

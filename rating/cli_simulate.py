@@ -2,13 +2,10 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rating import student
 from rating.beliefs import ELO_PER_NAT, WIDE
@@ -18,6 +15,7 @@ from rating.fitting import Beliefs, FitOptions, beliefs
 from rating.graph import vote_state
 from rating.joint import fit_joint
 from rating.printing import print_rows
+from rating.progress import shown
 from rating.ranks import difference_sd
 from rating.simulation import answers, fitted_world
 from rating.votefile import write_votes
@@ -28,7 +26,8 @@ Floats = NDArray[np.float64]
 
 def run(options: Namespace) -> int:
     """Print each contestant's truth, error and coverage over the repeats; or write one simulated file."""
-    votes = votes_of(options)
+    with shown() as report:
+        votes = votes_of(options, report)
     chosen = fit_options(options, votes)
     state = vote_state(votes)
     if state.name not in ("ok", "separated"):
@@ -42,8 +41,11 @@ def run(options: Namespace) -> int:
         write_votes(options.write, answers(world, votes, rng))
         print(f"wrote {len(votes)} simulated votes to {options.write}", file=sys.stderr)
         return 0
-    with _progress(options.repeats) as repeats:
-        found = [beliefs(answers(world, votes, rng), chosen) for _ in repeats]
+    found: list[Beliefs] = []
+    with shown() as report:
+        while len(found) < options.repeats:
+            found.append(beliefs(answers(world, votes, rng), chosen))
+            report("rating simulated votes", len(found), options.repeats)
     rated = np.flatnonzero(truth.took_part)
     strength = truth.estimate[rated]
     rows, covered = _rows(votes, rated, strength, found, chosen)
@@ -80,10 +82,3 @@ def _covers(one: Beliefs, rated: NDArray[np.intp], strength: Floats, level: floa
     mean, sds = one.mean[rated] * one.nat, difference_sd(one.covariance[np.ix_(rated, rated)]) * one.nat
     gap = np.abs((mean[:, None] - mean) - (strength[:, None] - strength))
     return np.asarray(gap <= student.quantile(0.5 + level / 2, one.dof) * sds)
-
-
-@contextmanager
-def _progress(count: int) -> Iterator[Iterator[int]]:
-    columns = (TextColumn("simulating"), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True, disable=not sys.stderr.isatty()) as progress:
-        yield iter(progress.track(range(count)))

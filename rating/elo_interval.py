@@ -6,7 +6,6 @@ first ratings shrinks by e^-H, where H sums K ln 10 / 400 p (1 - p) over the pai
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from rating.covariance import Cluster, cluster_codes
 from rating.elo import HALF_NAT, EloSystem, play
-from rating.system import State
+from rating.system import Report, State, folded, quiet
 from rating.votes import PICK, Votes
 
 REPLICATES = 100
@@ -53,29 +52,28 @@ def elo_interval(
     rng: np.random.Generator,
     replicates: int = REPLICATES,
     pairs: int = PAIRS,
-    progress: Callable[[int], None] | None = None,
+    report: Report = quiet,
 ) -> EloInterval:
     """The error of the last ratings, from `replicates` >= 2 random orders of resampled clusters of votes.
 
     Only the last votes are resampled, as many as `pairs` pairs in all replicates allow; the ratings before them enter
     with the variance of wandering ratings, as far as they are not forgotten since. "both" resamples voters and prompts:
     a vote counts the product of the times both were drawn (Owen and Eckles 2012, "Bootstrapping data arrays").
-    `progress` is called with the replicates done.
+    `report` is told of votes and of replicates.
     """
     n, counted = len(votes.contestants), votes.counted
     seen = votes.seats[counted]
     took_part = np.bincount(seen[seen >= 0], minlength=n) > 0
     at = _split(votes, counted, replicates, pairs)
     head, tail = votes.span(0, at), votes.span(at, len(votes))
-    state = system.fold(system.start(), head)
+    state = folded(system, system.start(), head, report)
     started = np.array([state["ratings"].get(name, system.initial) for name in votes.contestants])
     before = np.array([name in state["ratings"] for name in votes.contestants])
     last = tail.take(tail.counted)
     ends = np.empty((replicates, n))
     for replicate in range(replicates):
         ends[replicate] = _replayed(started, last, system.k, cluster, rng)
-        if progress:
-            progress(replicate + 1)
+        report("resampling votes", replicate + 1, replicates)
     state = system.fold(state, tail)
     centre = ends.mean(axis=0)
     kept = forgetting(centre, last, system.k)[0]

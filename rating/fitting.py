@@ -14,6 +14,7 @@ from rating.errors import StateError
 from rating.graph import VoteState, vote_state
 from rating.joint import JointFit
 from rating.ranks import RankRanges, best_probability, rank_ranges
+from rating.system import Report, quiet
 from rating.tally import Tally, count
 from rating.votes import BAD, Votes
 
@@ -114,32 +115,40 @@ COLUMNS: dict[System, tuple[str, ...]] = {
 RESAMPLED = "rating.beliefs_resampled.resampled"
 
 
-def beliefs(votes: Votes, options: FitOptions) -> Beliefs:
-    """What the system makes of the counted votes. Raises StateError where they determine no rating by it."""
-    return _beliefs(votes, options, vote_state(votes))
+def beliefs(votes: Votes, options: FitOptions, report: Report = quiet) -> Beliefs:
+    """What the system makes of the counted votes; `report` is told how far it is.
+
+    Raises StateError where they determine no rating by it.
+    """
+    return _beliefs(votes, options, vote_state(votes), report)
 
 
-def _beliefs(votes: Votes, options: FitOptions, state: VoteState) -> Beliefs:
+def _beliefs(votes: Votes, options: FitOptions, state: VoteState, report: Report) -> Beliefs:
     if state.name not in ("ok", "separated"):
         raise StateError(state.message)
     resampled = options.system == "joint" and options.bootstrap > 0
     module, name = (RESAMPLED if resampled else BELIEFS[options.system]).rsplit(".", 1)
-    make: Callable[[Votes, FitOptions], Beliefs] = getattr(importlib.import_module(module), name)
-    return make(votes, options)
+    make: Callable[[Votes, FitOptions, Report], Beliefs] = getattr(importlib.import_module(module), name)
+    report(f"fitting {options.system}", 0, 0)
+    return make(votes, options, report)
 
 
-def rate(votes: Votes, options: FitOptions) -> Rated:
-    """Rate every contestant; rows without numbers, and the reason, where the votes determine none."""
+def rate(votes: Votes, options: FitOptions, report: Report = quiet) -> Rated:
+    """Rate every contestant; rows without numbers, and the reason, where the votes determine none.
+
+    `report` is told how far it is.
+    """
     tallies = count({}, votes)
     passing = _passing(votes, options.level)
     state = vote_state(votes)
     try:
-        found = _beliefs(votes, options, state)
+        found = _beliefs(votes, options, state, report)
     except StateError as error:
         if state.name in ("ok", "separated"):
             state = VoteState("separated", str(error), state.groups)
         rows = [_unrated(name, tallies[name], options.system) for name in sorted(tallies)]
         return Rated(state, _stated(rows, state))
+    report("ranking", 0, 0)
     rng = np.random.default_rng(options.seed)
     ranges = rank_ranges(found.mean, found.covariance, dof=found.dof, level=options.level, rng=rng)
     best = best_probability(found.mean, found.covariance, dof=found.dof, rng=rng)

@@ -1,5 +1,6 @@
 """What a rating system is: a state that folds votes, one by one, in the order of the log."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -7,6 +8,13 @@ from rating.votes import Votes
 
 # JSON all through: writing it down and reading it back loses no bit (floats go by their shortest repr).
 State = dict[str, Any]
+# Told what is being done, how much of it is done, and of how much; 0 where that is not known.
+Report = Callable[[str, int, int], None]
+PORTION = 20_000
+
+
+def quiet(step: str, done: int, total: int) -> None:
+    """Reports to nobody."""
 
 
 @dataclass(frozen=True)
@@ -48,3 +56,11 @@ class RatingSystem(Protocol):
 
     def standings(self, state: State) -> dict[str, Estimate]:
         """One estimate for every contestant that was in a counted vote."""
+
+
+def folded(system: RatingSystem, state: State, votes: Votes, report: Report) -> State:
+    """The state after the votes, PORTION at a time, with a report after each."""
+    for start in range(0, len(votes), PORTION):
+        state = system.fold(state, votes.span(start, start + PORTION))
+        report("rating votes", min(start + PORTION, len(votes)), len(votes))
+    return state

@@ -8,7 +8,7 @@ performances are logistic instead of normal, so that the votes' likelihood is th
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from rating.errors import LineageError
 from rating.evidence import MU, UNITS_PER_NAT, check_prior, maximise, require_comparable
 from rating.likelihood import Likelihood, derivatives, likelihood_of
 from rating.stages import stages, term_names
+from rating.system import Report, quiet
 from rating.votes import Votes
 
 Array = NDArray[np.float64]
@@ -139,12 +140,14 @@ def fit_trueskill2(
     rho: float | None = None,
     gamma: float | None = None,
     left_seat: bool = True,
+    report: Report = quiet,
 ) -> TrueSkill2Fit:
     """Fit skills to all counted votes at once. A skill has the prior N(0, sd^2), correlation rho between polls.
 
     `lineage` names the run and the epoch of contestants that are checkpoints of one run: from an epoch to a later one,
     the skill moves by N(0, gamma^2) for each epoch between, with the same correlation between polls. Contestants it
-    does not name are on their own. sd, rho (0 to 1) and gamma maximise the evidence unless given.
+    does not name are on their own. sd, rho (0 to 1) and gamma maximise the evidence unless given; `report` is told of
+    the fits that this takes.
 
     Raises StateError for votes that determine nothing (none, all draws, groups that never met; separated ones are
     rated by the prior), LineageError for an epoch that is named twice or is not finite, PriorError for a prior that
@@ -163,7 +166,7 @@ def fit_trueskill2(
         _descent(active, lineage or {}),
         np.array([LEFT_SD if name.startswith("left:") else TIE_SD for name in names]),
     )
-    prior = _likely_prior(problem, sd, rho, gamma)
+    prior = _likely_prior(problem, sd, rho, gamma, report)
     mode = _mode(problem, prior, np.zeros(problem.likelihood.size))
     skilled = len(polls) * len(active)
     skills = np.full((len(polls), len(took_part)), math.nan)
@@ -258,7 +261,7 @@ def _mode(problem: Problem, prior: Prior, start: Array, close: float = CLOSE) ->
     return Mode(at, L @ np.linalg.solve(M, L.T), evidence, iterations)
 
 
-def _likely_prior(problem: Problem, sd: float | None, rho: float | None, gamma: float | None) -> Prior:
+def _likely_prior(problem: Problem, sd: float | None, rho: float | None, gamma: float | None, report: Report) -> Prior:
     """What is not given, by the evidence times the weak opinions; where it has no influence, their medians."""
     sought = [sd is None, rho is None and problem.polls > 1, gamma is None and bool(problem.descent.steps.any())]
 
@@ -277,7 +280,10 @@ def _likely_prior(problem: Problem, sd: float | None, rho: float | None, gamma: 
     spreads = np.array([SD_SPREAD, RHO_SPREAD, GAMMA_SPREAD])[sought]
     start = _mode(problem, prior(medians), np.zeros(problem.likelihood.size)).at
 
+    fits = count(1)
+
     def worth(free: Array) -> float:
+        report("fitting the prior", next(fits), 0)
         # Far out a correlation rounds to 1 or a scale to 0: still a prior, and the opinion turns the search back.
         return _mode(problem, prior(free), start, CLOSE_IN_SEARCH).log_evidence - 0.5 * float(
             ((free / spreads) ** 2).sum()

@@ -80,12 +80,12 @@ def test_picks_and_rankings() -> None:
     polls = (PollRules("pick", 4, "pick"), PollRules("ranking", 4, "ranking"))
     votes = simulate(world(5, polls=polls), 800, np.random.default_rng(9))
     fit = fit_joint(votes, left_seat=False)
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[str, int, int]] = []
     found = bootstrap(
-        fit, votes, by="vote", resamples=150, rng=np.random.default_rng(10), progress=lambda *step: seen.append(step)
+        fit, votes, by="vote", resamples=150, rng=np.random.default_rng(10), report=lambda *step: seen.append(step)
     )
     assert mean_ratio(found.covariance(), fit.covariance()[:5, :5]) == pytest.approx(1.0, abs=0.15)
-    assert seen[-1] == (150, 150)
+    assert seen[-1] == ("resampling", 150, 150)
 
 
 @pytest.mark.parametrize("votes", [3, 40, 5000])

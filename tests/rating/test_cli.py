@@ -182,3 +182,16 @@ def test_simulate_shows_coverage_and_writes_votes(file: Path, tmp_path: Path) ->
     first, again = read_votes(file), read_votes(target)
     assert again.seats.tolist() == first.seats.tolist()
     assert again.ranks.tolist() != first.ranks.tolist()
+
+
+def test_battles_of_other_arenas_are_rated_as_they_are(tmp_path: Path) -> None:
+    published = Path(__file__).parents[1] / "data" / "votes" / "genai_arena_t2i.csv"
+    found = rows("fit", published, "--system", "joint")
+    assert [row["contestant"] for row in found[:2]] == ["PlayGroundV2", "PixArtAlpha"]
+    assert sum(row["wins"] for row in found) == 1068  # blind ones alone; both bad is no tie
+    assert sum(row["draws"] for row in found) == 2 * 87
+    as_json = tmp_path / "battles.json"
+    as_json.write_text('[{"model_a": "a", "model_b": "b", "winner": "model_c"}]')
+    done = rating("fit", as_json)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "battles.json, line 1: winner is 'model_c'; known: model_a" in done.stderr

@@ -169,8 +169,8 @@ def test_those_without_counted_votes_have_no_numbers() -> None:
 
 
 def test_it_repeats_with_its_seed_and_reports_progress() -> None:
-    votes, done = simulate(world(1, 6)[0], 100, rng(1)), list[int]()
-    one = elo_interval(EloSystem(), votes, rng=rng(9), replicates=5, progress=done.append)
+    votes, told = simulate(world(1, 6)[0], 100, rng(1)), list[tuple[str, int, int]]()
+    one = elo_interval(EloSystem(), votes, rng=rng(9), replicates=5, report=lambda *step: told.append(step))
     other = elo_interval(EloSystem(), votes, rng=rng(9), replicates=5)
-    assert done == [1, 2, 3, 4, 5]
+    assert [done for step, done, _ in told if step == "resampling votes"] == [1, 2, 3, 4, 5]
     assert np.array_equal(one.covariance, other.covariance)
