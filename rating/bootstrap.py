@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rating.covariance import cluster_codes
 from rating.duels import Duels, determined, duels_of, fit_many
-from rating.errors import StateError
+from rating.errors import RatingError, StateError
 from rating.joint import JointFit, fit_joint
 from rating.stages import always_drawn
 from rating.system import Report, quiet
@@ -26,6 +26,7 @@ Codes = NDArray[np.intp]
 BATCH = 1 << 18  # cells times resamples fitted at once: what is computed for them stays near the cache
 SHORT = 2.0  # sds by which Poisson numbers fall short of the votes on average
 MOST_REFUSED = 0.1
+FEWEST = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +65,16 @@ def bootstrap(
     side). `report` is told of resamples.
 
     Raises StateError where more than a tenth of the resamples determine no estimate: without them the rest would look
-    more certain than the votes are.
+    more certain than the votes are; and RatingError for less than FEWEST voters or prompts (or votes): drawn from so
+    few, resamples differ too little.
     """
     votes = _bare(votes)
+    fewest = min(int(codes.max(initial=-1)) + 1 for codes in _units(votes, by))
+    if fewest < FEWEST:
+        raise RatingError(
+            f"resampling by {by} needs {FEWEST} to draw from, these votes have {fewest}: resamples would be too much "
+            "alike. Use the intervals of the covariance, which allow for so few."
+        )
     duels = fit.ridge is None and fit.ties != "rao-kupper" and bool((votes.sizes == 2).all())
     kept = (_refit_duels if duels else _refit)(fit, votes, by, resamples, rng, report)
     refused = resamples - len(kept)

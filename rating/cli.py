@@ -79,7 +79,8 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     verbs = parser.add_subparsers(required=True, metavar="COMMAND", dest="verb")
     for name, (_, add_options, purpose) in COMMANDS.items():
         own = verbs.add_parser(name, help=purpose, description=purpose)
-        own.add_argument("file", type=Path, metavar="FILE", help="votes or battles: .csv, .jsonl, .parquet; battles also .json")
+        forms = "votes or battles: .csv, .jsonl, .parquet; battles also .json"
+        own.add_argument("file", type=Path, metavar="FILE", help=forms)
         own.add_argument("--format", choices=FORMATS, default="table")
         own.add_argument("--poll", help="only votes of this poll")
         own.add_argument("--seed", type=whole(0), default=0, help="of everything random (default 0)")

@@ -7,13 +7,13 @@ from itertools import combinations
 import numpy as np
 
 from rating import student
-from rating.beliefs import joint_fit
 from rating.cli_fit import fit_options, say, votes_of
 from rating.comparison import compare, elo_row
-from rating.covariance import clustered_covariance
+from rating.covariance import ClusteredCovariance
 from rating.errors import RatingError, UnknownContestantError
 from rating.fitting import Beliefs, FitOptions, beliefs
 from rating.graph import vote_state
+from rating.joint import JointFit
 from rating.printing import Row, print_rows
 from rating.progress import shown
 from rating.ranks import difference_sd
@@ -33,7 +33,7 @@ def run(options: Namespace) -> int:
         votes = votes_of(options, report)
         chosen = fit_options(options, votes)
         if options.reference is not None:
-            rows, note = _against(votes, chosen, options.contestants, options.reference)
+            rows, note = _against(votes, chosen, options.contestants, options.reference, report)
         else:
             rows, note = _pairs(votes, chosen, options.contestants, report)
     if options.system != "joint":
@@ -53,14 +53,20 @@ def _pairs(votes: Votes, options: FitOptions, names: list[str], report: Report) 
     if options.system != "joint":
         found = beliefs(votes, options, report)
         return [_believed(found, options, a, b) for a, b in pairs], ""
-    fit = joint_fit(votes, options)
-    covariance = clustered_covariance(fit, votes, options.cluster)
+    fit, covariance = _joint(votes, options, report)
     found_pairs = []
     for a, b in pairs:
         found_pairs.append(compare(fit, covariance, votes, a, b, cluster=options.cluster, level=options.level))
         report("comparing pairs", len(found_pairs), len(pairs))
     note = "differences are B less A in Elo points; the verdict may be looked at after every vote"
     return [elo_row(one) for one in found_pairs], note
+
+
+def _joint(votes: Votes, options: FitOptions, report: Report) -> tuple[JointFit, ClusteredCovariance]:
+    """The fit and its errors, by formula or by resampling."""
+    found = beliefs(votes, options, report)
+    assert found.fit is not None
+    return found.fit, ClusteredCovariance(found.covariance * found.nat**2, found.dof)
 
 
 def _believed(found: Beliefs, options: FitOptions, a: str, b: str) -> Row:
@@ -79,11 +85,12 @@ def _believed(found: Beliefs, options: FitOptions, a: str, b: str) -> Row:
     }
 
 
-def _against(votes: Votes, options: FitOptions, names: list[str], reference: str) -> tuple[list[Row], str]:
+def _against(
+    votes: Votes, options: FitOptions, names: list[str], reference: str, report: Report
+) -> tuple[list[Row], str]:
     if options.system != "joint":
         raise RatingError("--reference corrects for the choice of the best by the joint fit; leave --system out")
-    fit = joint_fit(votes, options)
-    covariance = clustered_covariance(fit, votes, options.cluster)
+    fit, covariance = _joint(votes, options, report)
     candidates = names or [name for name in _rated(votes) if name != reference]
     rng = np.random.default_rng(options.seed)
     found = best_of(fit, covariance, candidates, reference, level=options.level, rng=rng)

@@ -17,7 +17,7 @@ from rating.joint import fit_joint
 from rating.printing import print_rows
 from rating.progress import shown
 from rating.ranks import difference_sd
-from rating.simulation import answers, fitted_world
+from rating.simulation import World, answers, fitted_world
 from rating.votefile import write_votes
 from rating.votes import Votes
 
@@ -41,18 +41,36 @@ def run(options: Namespace) -> int:
         write_votes(options.write, answers(world, votes, rng))
         print(f"wrote {len(votes)} simulated votes to {options.write}", file=sys.stderr)
         return 0
-    found: list[Beliefs] = []
-    with shown() as report:
-        while len(found) < options.repeats:
-            found.append(beliefs(answers(world, votes, rng), chosen))
-            report("rating simulated votes", len(found), options.repeats)
+    found = _repeated(world, votes, chosen, options.repeats, rng)
     rated = np.flatnonzero(truth.took_part)
     strength = truth.estimate[rated]
     rows, covered = _rows(votes, rated, strength, found, chosen)
-    print_rows(rows, options.format, sys.stdout, title=f"{options.system} on {options.repeats} simulated repeats")
+    print_rows(rows, options.format, sys.stdout, title=f"{options.system} on {len(found)} simulated repeats")
     if options.format == "table":
         print(f"pairs of contestants: {covered:.1%} of their {chosen.level:.0%} intervals cover the true difference")
     return 0
+
+
+def _repeated(world: World, votes: Votes, options: FitOptions, repeats: int, rng: np.random.Generator) -> list[Beliefs]:
+    """What the system makes of the votes, drawn anew; repeats that determine no rating are left out, which is said.
+
+    Raises StateError where none determines one.
+    """
+    found: list[Beliefs] = []
+    reason = ""
+    with shown() as report:
+        for repeat in range(repeats):
+            try:
+                found.append(beliefs(answers(world, votes, rng), options))
+            except StateError as error:
+                reason = str(error)
+            report("rating simulated votes", repeat + 1, repeats)
+    left_out = repeats - len(found)
+    if not found:
+        raise StateError(f"none of {repeats} repeats determines a rating by {options.system}. The last one: {reason}")
+    if left_out:
+        print(f"left out: {left_out} of {repeats} repeats. The last one: {reason}", file=sys.stderr)
+    return found
 
 
 def _rows(

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -195,3 +197,37 @@ def test_battles_of_other_arenas_are_rated_as_they_are(tmp_path: Path) -> None:
     done = rating("fit", as_json)
     assert (done.returncode, done.stdout) == (1, "")
     assert "battles.json, line 1: winner is 'model_c'; known: model_a" in done.stderr
+
+
+def test_repeats_that_determine_nothing_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = written(tmp_path / "votes.csv", *["a|b,1", "a|b,2", "b|c,1", "b|c,2", "c|a,1", "c|a,2"])
+    done = rating("simulate", path, "--repeats", 30, "--format", "json")
+    assert done.returncode == 0
+    left_out = re.match(r"left out: (\d+) of 30 repeats\. The last one: .*only one side ever won", done.stderr)
+    assert left_out
+    assert 0 < int(left_out[1]) < 30
+    assert all(math.isfinite(row["rmse"]) for row in json.loads(done.stdout))
+    once = written(tmp_path / "once.csv", "a|b,1", "b|a,1", "a|b,1")
+    done = rating("simulate", once, "--repeats", 1, "--seed", 2)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: none of 1 repeats determines a rating by joint. The last one: ")
+
+
+def test_resampled_errors_reach_a_comparison(file: Path) -> None:
+    formula, resampled = (
+        rows("compare", file, "contestant-0", "contestant-5", "--bootstrap", count)[0] for count in (0, 300)
+    )
+    assert formula["difference"] == resampled["difference"]
+    assert formula["low"] != resampled["low"]
+    widths = [row["high"] - row["low"] for row in (formula, resampled)]
+    assert widths[1] == pytest.approx(widths[0], rel=0.2)
+
+
+def test_one_voter_cannot_be_resampled(tmp_path: Path) -> None:
+    path = written(tmp_path / "votes.csv", "a|b,1", "a|b,2", "b|c,1", "b|c,2", "a|c,2")
+    path.write_text(re.sub(r",v\d,", ",v,", path.read_text()))
+    for command in (("fit", path), ("compare", path, "a", "b")):
+        assert rows(*command, "--system", "joint")
+    done = rating("fit", path, "--system", "joint", "--bootstrap", 50)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "resampling by voter needs 10 to draw from, these votes have 1" in done.stderr
