@@ -33,13 +33,13 @@ def mean_ratio(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 @pytest.mark.parametrize("ties", ["davidson", "half", "rao-kupper"])
 @pytest.mark.parametrize("left_seat", [True, False])
 def test_every_resample_is_a_fit_of_its_votes(ties: Ties, left_seat: bool) -> None:
-    votes = simulate(world(polls=TWO_POLLS, voters=25, prompts=7), 900, np.random.default_rng(1))
+    votes = simulate(world(polls=TWO_POLLS, voters=25, prompts=12), 900, np.random.default_rng(1))
     fit = fit_joint(votes, ties=ties, left_seat=left_seat)
     found = bootstrap(fit, votes, by="both", resamples=5, rng=np.random.default_rng(2))
     rng = np.random.default_rng(2)
     for estimate in found.estimates:
         voters = np.bincount(rng.integers(25, size=25), minlength=25)
-        prompts = np.bincount(rng.integers(7, size=7), minlength=7)
+        prompts = np.bincount(rng.integers(12, size=12), minlength=12)
         weights = (voters[votes.voter] * prompts[votes.prompt]).astype(np.float64)
         again = fit_joint(votes, ties=ties, left_seat=left_seat, weights=weights)
         np.testing.assert_allclose(estimate, again.estimate[:6], rtol=0, atol=1e-6)
