@@ -19,7 +19,10 @@ OPEN: dict[str, tuple[str, tuple[str, ...]]] = {
     "A5": ("empty captions for guidance, of which the paper does not speak", ("caption.uncond_rate",)),
     "A6": ("weak-probability dropout: of a caption, or tag by tag", ("caption.name_protection", "caption.name_scope")),
     "A7": ("Table 3's percentages: cumulative, upper ends included", ("prepare.quality.cuts",)),
-    "A8": ("the moving window of quality", tuple(f"prepare.quality.{name}" for name in ("window", "metric", "align"))),
+    "A8": (
+        "the moving window of quality",
+        tuple(f"prepare.quality.{name}" for name in ("window", "hops", "metric", "align")),
+    ),
     "A9": ("Table 4's years, ends included", ("caption.year_bounds", "caption.year_number_rate")),
     "A10": ("the place of copyright and meta tags", ("caption.copyright", "caption.include_meta")),
     "A11": ("commas become spaces: in a whole caption, or each", ("caption.space_rate", "caption.space_scope")),
@@ -30,7 +33,10 @@ OPEN: dict[str, tuple[str, tuple[str, ...]]] = {
     "A16": ("cosine annealing: one cycle, or restarts", ("schedule.kind", "schedule.least", "schedule.warmup")),
     "A17": (
         "register tokens: how many, how long, where",
-        tuple(f"caption.register_{name}" for name in ("rate", "count", "length", "place")),
+        (
+            *(f"caption.register_{name}" for name in ("rate", "count", "length", "place")),
+            "caption.assigned_register_rate",
+        ),
     ),
     "A18": ("adaptive batch", tuple(f"schedule.{name}" for name in ("milestones", "batch_growth", "lr_factor"))),
     "A19": ("noise offset with small batches", ("objective.noise_offset",)),

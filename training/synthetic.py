@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from training.folder import MANIFEST, read_manifest
 from training.posts import Post, to_record
 from training.rng import Draws
 from training.shards import ShardWriter
-from training.sources import read_posts, reported
+from training.sources import each_post, reported
 from training.vocabulary import FILE, read_vocabulary, write_vocabulary
 
 PROVENANCE = "synthetic.json"
@@ -64,38 +64,65 @@ def needed(having: int, posts: int, share: float) -> int:
     return max(0, math.ceil((share * posts - having) / (1 - share) - 1e-9))
 
 
-def templates(posts: Sequence[Post], repair: Repair) -> list[Post]:
+def templates(posts: Iterable[Post], repair: Repair) -> Iterator[Post]:
     """Posts whose tags, after replacing, hold all of the repair's; without names, since these would be learned, too."""
     swap = dict(repair.replaced)
-    found = []
     for post in posts:
         general = tuple(dict.fromkeys(swap.get(tag, tag) for tag in post.general))
         if not post.character and not post.synthetic and set(repair.tags) <= set(general):
-            found.append(replace(post, general=general, artist=(), meta=()))
-    return found
+            yield replace(post, general=general, artist=(), meta=())
 
 
-def planned(posts: Sequence[Post], repair: Repair) -> list[Post]:
+@dataclass(frozen=True)
+class Survey:
+    """A set as a repair sees it: its posts, how many have the repair's tags, how many are templates, the largest id."""
+
+    posts: int
+    having: int
+    templates: int
+    last: int
+
+    def share(self, more: int = 0) -> float:
+        """The share that has the tags, with so many further posts that do."""
+        return (self.having + more) / max(1, self.posts + more)
+
+
+def survey(posts: Iterable[Post], repair: Repair) -> Survey:
+    """One pass over the posts; none is kept."""
+    count = having = found = last = 0
+    for post in posts:
+        count += 1
+        having += set(repair.tags) <= set(post.tags)
+        found += sum(1 for _ in templates([post], repair))
+        last = max(last, post.id)
+    return Survey(count, having, found, last)
+
+
+def planned(posts: Iterable[Post], repair: Repair, found: Survey) -> list[Post]:
     """The posts to render, without images: each the tags of one template, drawn by its number.
+
+    Another pass over the posts that ``found`` was made of; only the templates that were drawn are kept.
 
     Raises:
         UserError: no post can serve as a template.
     """
-    having = sum(1 for post in posts if set(repair.tags) <= set(post.tags))
-    count = min(repair.most, needed(having, len(posts), repair.share))
-    chosen = templates(posts, repair)
-    if count and not chosen:
+    count = min(repair.most, needed(found.having, found.posts, repair.share))
+    if count and not found.templates:
         raise UserError(
             f"no post without a name has {', '.join(repair.tags)}: "
             "say with --replace OLD=NEW which tags of others to turn"
         )
-    first = max((post.id for post in posts), default=0) + 1
-    return [_post(first + number, chosen, repair) for number in range(count)]
+    draws = [Draws("synthetic", repair.seed, found.last + number) for number in range(1, count + 1)]
+    places = [int(one.uniform("template") * found.templates) for one in draws]
+    drawn = set(places)
+    chosen = {place: post for place, post in enumerate(templates(posts, repair)) if place in drawn}
+    return [
+        _post(found.last + number, chosen[place], one, repair)
+        for number, (place, one) in enumerate(zip(places, draws, strict=True), 1)
+    ]
 
 
-def _post(post_id: int, chosen: Sequence[Post], repair: Repair) -> Post:
-    draws = Draws("synthetic", repair.seed, post_id)
-    template = chosen[int(draws.uniform("template") * len(chosen))]
+def _post(post_id: int, template: Post, draws: Draws, repair: Repair) -> Post:
     kept = {tag for tag in template.general if person_rank(tag) >= 0 or tag in repair.tags}
     others = sorted(set(template.general) - kept)
     kept |= {others[place] for place in draws.order("tags", len(others))[: MOST_TAGS - len(kept)]}
@@ -126,17 +153,16 @@ def add_synthetic(folder: Path, repair: Repair, info: CheckpointInfo, render: Re
         if done not in manifest.get("synthetic", []):  # killed between the part and the manifest
             _extend(folder, manifest, done)
         return done
-    posts = read_posts(folder)
-    wanted = planned(posts, repair)
-    having = sum(1 for post in posts if set(repair.tags) <= set(post.tags))
+    found = survey(each_post(folder), repair)
+    wanted = planned(each_post(folder), repair, found)
     number = len(list((folder / "parts").glob("[0-9]*[0-9]")))
     entry = {
         "identity": identity,
         **settings,
         "part": f"parts/{number:05d}",
         "posts": len(wanted),
-        "share_before": having / max(1, len(posts)),
-        "share_after": (having + len(wanted)) / max(1, len(posts) + len(wanted)),
+        "share_before": found.share(),
+        "share_after": found.share(len(wanted)),
         "licence": info.licence,
         "attribution": info.attribution,
         "command": command,

@@ -143,22 +143,17 @@ def test_tiny_prompt_of_post_and_of_tags():
     assert prompt_text(reversed(TAGS), characters=["aoi"]) == expected
 
 
-@pytest.mark.parametrize(
-    ("year", "word"),
-    [
-        (2005, "oldest"),
-        (2017, "oldest"),
-        (2018, "old"),
-        (2019, "old"),
-        (2020, "modern"),
-        (2021, "recent"),
-        (2022, "recent"),
-        (2023, "newest"),
-        (2026, "newest"),
-    ],
-)
-def test_year_words(year, word):
-    assert year_word(year) == word
+YEARS = {
+    **dict.fromkeys(range(2005, 2018), "oldest"), 2018: "old", 2019: "old", 2020: "modern", 2021: "recent",
+    2022: "recent", **dict.fromkeys(range(2023, 2027), "newest"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("year", range(2005, 2027))
+def test_year_words(year):
+    assert year_word(year) == YEARS[year]
+    post = dataclasses.replace(POST, created_at=datetime.datetime(year, 12, 31, 23, 59, tzinfo=datetime.UTC))
+    assert caption(post, EVERYTHING, 0, 0).text.endswith(f", some one, {YEARS[year]}")
 
 
 def test_the_year_is_that_of_the_utc_time():

@@ -21,7 +21,8 @@ from training.folder import Pictures
 from training.report import gather
 from training.report_captions import Asked
 from training.sources import read_posts
-from training.synthetic import Repair, add_synthetic, needed, planned, templates
+from training.synthetic import Repair, Survey, add_synthetic, needed, survey, templates
+from training.synthetic import planned as planned_of
 from training.token_counts import WORDS
 from training.vocabulary import read_vocabulary
 
@@ -38,6 +39,10 @@ def test_how_many_are_needed(having, others, share):
 def test_by_hand():
     assert needed(10, 100, 0.4) == 50  # (10 + 50) / (100 + 50)
     assert needed(40, 100, 0.4) == 0
+
+
+def planned(posts, repair):
+    return planned_of(iter(posts), repair, survey(iter(posts), repair))
 
 
 def people(girls, boys):
@@ -71,7 +76,14 @@ def test_tags_may_be_replaced_where_there_are_no_templates():
     assert [
         set(post.general) >= {"1boy", "solo"} and "1girl" not in post.general for post in planned(posts, repair)
     ] == [True] * 3
-    assert len(templates(posts, repair)) == 6
+    assert len(list(templates(posts, repair))) == 6
+
+
+def test_a_set_is_surveyed_in_one_pass():
+    posts = [*people(8, 2), dataclasses.replace(POST, id=99, general=("1boy", "named"))]
+    found = survey(iter(posts), Repair(("1boy",), 0.5))
+    assert found == Survey(posts=11, having=3, templates=2, last=99), "a named boy is counted and serves as no template"
+    assert (found.share(), found.share(5)) == (3 / 11, 8 / 16)
 
 
 @pytest.mark.parametrize("fields", [{"tags": ()}, {"share": 1.0}, {"share": 0}, {"most": 0}])
