@@ -22,6 +22,13 @@ def part_counts(folder: Path) -> Iterator[dict[str, Any]]:
     return (json.loads(file.read_text("utf-8")) for file in sorted(folder.glob("parts/*/counts.json")))
 
 
+def part_lines(folder: Path, name: str) -> Iterator[dict[str, Any]]:
+    """The lines of the parts' ``removed`` or ``problems``, in order."""
+    for file in sorted(folder.glob(f"parts/*/{name}.jsonl")):
+        with file.open(encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
+
+
 def tags_of_parts(folder: Path, known: Vocabulary) -> Vocabulary:
     """All tags of a prepared set with how many of its posts have them, and those of ``known`` that none has."""
     found = Vocabulary()

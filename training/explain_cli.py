@@ -9,6 +9,7 @@ from rich.console import Console
 
 from training.arguments import count
 from training.captions import caption
+from training.census import part_lines
 from training.config import HOME, caption_names, load_captions
 from training.errors import UserError
 from training.explain import as_table, explain
@@ -22,6 +23,9 @@ def main(argv: Sequence[str]) -> int:
     config = with_vocabulary(load_captions(arguments.captions), arguments.data)
     post = next((post for post in each_post(arguments.data) if post.id == arguments.post), None)
     if post is None:
+        line = next((line for line in part_lines(arguments.data, "removed") if line["post"] == arguments.post), None)
+        if line is not None:
+            raise UserError(f"post {arguments.post} was left out: {line['reason']}, {line['detail']}")
         raise UserError(f"{arguments.data} has no post {arguments.post}: give the id of one that it has")
     made = caption(post, config, arguments.seed, arguments.epoch)
     values = explain(post, config, arguments.seed, arguments.epoch, made)

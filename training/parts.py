@@ -167,7 +167,12 @@ def _caption_fields(text: str) -> dict[str, object]:
     first, *others = [line.strip() for line in text.splitlines() if line.strip()] or [""]
     if first.endswith("."):
         return {"tag_string": "", "texts": [first, *others]}
-    return {"tag_string": " ".join("_".join(tag.split()) for tag in first.split(",")), "texts": others}
+    return {"tag_string": " ".join("_".join(_unescaped(tag).split()) for tag in first.split(",")), "texts": others}
+
+
+def _unescaped(tag: str) -> str:
+    """``amiya (arknights)`` of ``amiya \\(arknights\\)``, as captions stand where plain brackets are weights."""
+    return tag.replace("\\(", "(").replace("\\)", ")") if "\\(" in tag and "\\)" in tag else tag
 
 
 def decoded(data: bytes) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from training.buckets import BucketConfig, assign
-from training.census import Census, part_counts
+from training.census import Census, part_counts, part_lines
 from training.config import from_mapping, to_mapping
 from training.errors import UserError
 from training.folder import read_manifest
@@ -93,22 +93,18 @@ def _counts(folder: Path) -> dict[str, Any]:
     return total
 
 
-def _lines(folder: Path, name: str) -> Iterator[dict[str, Any]]:
-    for file in sorted(folder.glob(f"parts/*/{name}.jsonl")):
-        with file.open(encoding="utf-8") as lines:
-            yield from map(json.loads, lines)
-
-
 def _listed(folder: Path, name: str, only: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     """The first of them by name; all stand in the parts' files."""
-    wanted = (line for line in _lines(folder, name) if all(line[key] == value for key, value in (only or {}).items()))
+    wanted = (
+        line for line in part_lines(folder, name) if all(line[key] == value for key, value in (only or {}).items())
+    )
     return list(islice(wanted, NAMED))
 
 
 def _problem_kinds(folder: Path) -> Counter[str]:
     """Problems by their words, without the values that differ from post to post."""
     kinds: Counter[str] = Counter()
-    for line in _lines(folder, "problems"):
+    for line in part_lines(folder, "problems"):
         kinds[line["problem"].split(":")[0].split(", found")[0].split(", md5")[0]] += 1
     file = folder / "vocabulary-problems.jsonl"
     kinds["rows of the vocabulary"] += len(file.read_text("utf-8").splitlines()) if file.is_file() else 0

@@ -149,3 +149,20 @@ def test_a_caption_that_cannot_be_read_ends_no_folder(tmp_path, monkeypatch):
     assert (first.id, first.post) == (1, None)
     assert "cannot be read: Permission denied" in first.problems[0]
     assert second.post.general == ("1girl",)
+
+
+def test_escaped_brackets_of_a_caption_are_brackets(tmp_path):
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("1girl, amiya \\(arknights\\), \\m/, long hair")
+    [found] = taken(tmp_path, tmp_path)
+    assert found.post.general == ("1girl", "amiya_(arknights)", "\\m/", "long_hair")
+
+
+def test_what_captions_beside_images_cannot_say_is_told_once_each(tmp_path):
+    """Date, score, favourites, rating and the tags' categories; a source or an md5 is nobody's need."""
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("1girl")
+    [found] = taken(tmp_path, tmp_path)
+    told = " ".join(found.problems)
+    assert len(found.problems) == 5
+    assert all(name in told for name in ("categories", "created_at", "score", "fav_count", "rating"))

@@ -1,15 +1,19 @@
 """The readable trace says what the caption says."""
 
+import dataclasses
 import json
 import re
 
 import pytest
 
 from generation.tags import spaced
+from tests.training.preparing import SMALL, post, run, write
+from tests.training.test_captions import POST
 from training.captions import caption
 from training.cli import main
 from training.config import caption_names, load_captions
 from training.explain import explain
+from training.posts import to_record
 from training.sources import read_posts
 
 
@@ -55,6 +59,13 @@ def test_the_command_prints_the_trace(small_data, capsys):
     )
 
 
+def test_a_post_that_was_left_out_says_why(tmp_path, capsys):
+    source = write(tmp_path / "source", [to_record(post(1)), to_record(post(2, size=(10, 10)))], images=False)
+    run(source, tmp_path / "out", dataclasses.replace(SMALL, write="records"))
+    assert main(["explain-caption", "2", "--data", str(tmp_path / "out")]) == 1
+    assert "post 2 was left out: small, 10x10 is below 16x16 by area" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -78,6 +89,17 @@ def test_a_config_file_of_ones_own(small_data, tmp_path, capsys):
     own.write_text("name_protection = \n")
     assert main(["explain-caption", "1", "--data", str(small_data), "--captions", str(own)]) == 1
     assert "is no TOML" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("version", ["v0.1", "v1.0", "v1.1", "v2.0"])
+def test_the_papers_versions_never_drop_what_is_provocative(version):
+    """Section 3.2, first: in every caption of the post, also the empty one, so that guidance can steer it."""
+    config = load_captions(version)
+    post = dataclasses.replace(POST, rating="e", general=("1girl", "nude", "smile", "solo"), texts=("A text.",))
+    made = [caption(post, config, 0, epoch) for epoch in range(200)]
+    assert all({"explicit", "nude"} <= set(one.trace.kept) for one in made)
+    assert {one.text for one in made if one.trace.unconditional} <= {"explicit, nude", "explicit nude"}
+    assert not config.protected & set(POST.tags), "nothing of an ordinary post is protected"
 
 
 def test_what_the_versions_of_table_5_have():

@@ -1,6 +1,7 @@
 """What a prepared set holds."""
 
 import dataclasses
+import datetime
 import io
 import json
 import shutil
@@ -18,7 +19,9 @@ from training.folder import Pictures
 from training.posts import to_record
 from training.prepare_config import PrepareConfig
 from training.prune import PruneConfig, ScoreRule
+from training.quality import QualityConfig, with_quality
 from training.repair import RepairConfig, RepairRule
+from training.rng import stream
 from training.shards import FULL
 from training.sources import read_posts
 
@@ -36,6 +39,35 @@ def test_removed_pictures_and_quality_of_the_paper(tmp_path):
     words = {100: "masterpiece", 93: "masterpiece", 92: "best quality", 82: "good quality", 60: "average quality",
              20: "bad quality", 8: "worst quality", 9: "bad quality"}  # fmt: skip
     assert {number: kept[number].quality for number in words} == words
+
+
+def test_quality_is_that_of_all_posts_at_once_over_parts_ratings_and_dates(tmp_path):
+    """Two passes over parts against the plain function on all posts in memory; a post without a score among them."""
+    rng = stream(4, "quality")
+    first = datetime.datetime(2010, 1, 1, tzinfo=datetime.UTC)
+    posts = [
+        post(number, (1000, 1000), rating=rng.choice("gsq"), quality="masterpiece",
+             created_at=first + datetime.timedelta(hours=rng.randrange(10**5)))
+        for number in rng.sample(range(1, 10_000), 90)
+    ]  # fmt: skip
+    posts = [dataclasses.replace(one, score=rng.randrange(50) if place else None) for place, one in enumerate(posts)]
+    source = tmp_path / "source"
+    for part in range(3):
+        write(source, [to_record(one) for one in posts[part::3]], images=False)
+        (source / "posts.jsonl").rename(source / f"{part}.jsonl")
+    config = PrepareConfig(quality=QualityConfig(window=12, hops=4))
+    run(source, tmp_path / "out", config)
+    expected = {one.id: one.quality for one in with_quality(posts, config.quality)}
+    assert {one.id: one.quality for one in read_posts(tmp_path / "out")} == expected
+    assert len(set(expected.values())) == 7
+
+
+def test_posts_without_an_md5_are_no_duplicates_of_each_other(tmp_path):
+    records = [to_record(post(number)) | {"md5": ""} for number in (1, 2)]
+    source = write(tmp_path / "source", records, images=False)
+    run(source, tmp_path / "out", dataclasses.replace(SMALL, write="records", same_file="remove"))
+    assert [one.id for one in read_posts(tmp_path / "out")] == [1, 2]
+    assert lines(tmp_path / "out", "problems") == []
 
 
 def test_shards_are_web_data_sets_and_read_by_place(tmp_path):

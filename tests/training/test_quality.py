@@ -71,6 +71,16 @@ def test_a_drifting_score_keeps_its_shares_in_the_oldest_and_the_newest_tenth():
         assert tenth.count("masterpiece") / 400 == pytest.approx(0.08, abs=0.05)
 
 
+def test_posts_are_neighbours_in_time_whatever_their_ids():
+    """Scores that grow from 1 to 100 in time, in a window of ten: no post stands out, though ids run backwards."""
+    times, scores = np.arange(100), np.arange(1, 101)
+    found = rank_posts(times, 1000 - times, scores, np.full(100, ord("g"), np.uint8), QualityConfig(window=10, hops=10))
+    assert set(found[10:90].tolist()) == {2}, "each is in the middle of those around it"
+    again = rank_posts(times[::-1], 1000 - times[::-1], scores[::-1], np.full(100, ord("g"), np.uint8),
+                       QualityConfig(window=10, hops=10))  # fmt: skip
+    assert again.tolist() == found[::-1].tolist(), "nor does the order in which they come matter"
+
+
 def test_ratings_are_ranked_apart_and_order_is_kept():
     posts = [make_post(3, 100), make_post(1, 1, "s"), make_post(2, 1)]
     assert [(post.id, post.quality) for post in with_quality(posts)] == [
