@@ -181,5 +181,26 @@ def test_the_command_leaves_other_folders_alone(tmp_path: Path, capsys: pytest.C
     (tmp_path / "mine.txt").write_text("mine")
     assert main(["ccip", "--out", str(tmp_path)]) == 1
     assert "is not an encoder" in capsys.readouterr().err
-    assert main(["ccip", "--out", str(tmp_path / "new"), "--characters", "99999"]) == 1
-    assert "do not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--characters", "99999"], "do not exist: choose fewer"),
+        (["--characters", "5"], "there are 5 with 20: choose higher --characters"),
+        (["--images", "3"], "there are 400 with 3: choose higher"),
+        (["--held-out", "10"], "choose --held-out 11 or higher"),
+    ],
+)
+def test_the_command_refuses_before_it_trains(
+    wrong: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("training.ccip.cli.render_cast", None)
+    assert main(["ccip", "--out", str(tmp_path / "new"), *wrong]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_the_command_names_a_folder_that_cannot_be_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "file").write_text("mine")
+    assert main(["ccip", "--out", str(tmp_path / "file" / "new")]) == 1
+    assert "cannot be made (Not a directory): choose another --out" in capsys.readouterr().err

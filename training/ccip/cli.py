@@ -19,7 +19,7 @@ from generation.files import whole, write_json
 from rating.ccip import CalibrationError, CCIPEncoder, write_manifest
 from rating.ccip.calibration import calibrate
 from rating.ccip.folder import CLUSTERS, MANIFEST, METRICS
-from training.arguments import positive
+from training.arguments import count, positive
 from training.ccip.export import export
 from training.ccip.learning import Learner, Settings
 from training.ccip.measuring import auc, cluster_settings, histogram_differences, thumbnail_differences
@@ -28,6 +28,7 @@ from training.ccip.pictures import Cast, draw_characters, render_cast
 from training.dataset.characters import CHARACTERS
 from training.dataset.render import licence
 from training.dataset.scenes import Identity
+from training.dataset.tables import HAIR_COLORS
 from training.errors import UserError
 
 NAME = "illustration-arena-default-1"
@@ -63,9 +64,8 @@ def main(argv: Sequence[str]) -> int:
     torch.set_num_threads(arguments.threads)
     settings = Settings(seed=arguments.seed, steps=arguments.steps)
     plan = Plan(settings, arguments.characters, arguments.images, arguments.held_out)
-    _check_target(arguments.out)
-    building = arguments.out.with_name(f"{arguments.out.name}.partial")
-    building.mkdir(parents=True, exist_ok=True)
+    _check_plan(plan)
+    building = _building(arguments.out)
     try:
         seen = draw_characters(settings.seed, plan.characters)
         strangers = draw_characters(settings.seed, plan.held_out, seen)
@@ -73,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
         export(net, building)
         facts = _measure(plan, building, strangers) | {"training_cpu_seconds": round(seconds)}
     except (ValueError, CalibrationError) as error:
-        raise UserError(f"{error}: choose other --characters, --images or --held-out") from error
+        raise UserError(f"{error}: choose fewer --characters or --held-out") from error
     _seal(building, plan, facts)
     (building / STATE).unlink()
     shutil.rmtree(arguments.out, ignore_errors=True)
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training ccip", description="Train the small character encoder; run again, it goes on."
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write (an older encoder is replaced)")
-    parser.add_argument("--seed", type=int, default=0, help="default 0")
+    parser.add_argument("--seed", type=count, default=0, help="default 0")
     parser.add_argument("--characters", type=positive, default=400, help="characters to train on (default 400)")
     parser.add_argument("--images", type=positive, default=20, help="pictures of each (default 20)")
     parser.add_argument("--held-out", type=positive, default=120, help="characters to measure with (default 120)")
@@ -96,9 +96,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _check_target(out: Path) -> None:
+def _check_plan(plan: Plan) -> None:
+    """What would otherwise be found out after the training."""
+    if plan.characters < plan.settings.characters or plan.images < plan.settings.images:
+        raise UserError(
+            f"a batch takes {plan.settings.characters} characters with {plan.settings.images} images each, and there "
+            f"are {plan.characters} with {plan.images}: choose higher --characters or --images"
+        )
+    if plan.held_out <= len(HAIR_COLORS):
+        raise UserError(
+            f"{plan.held_out} characters may each have hair of another colour, and none to be taken for: choose "
+            f"--held-out {len(HAIR_COLORS) + 1} or higher"
+        )
+
+
+def _building(out: Path) -> Path:
+    """The folder that will become ``out``, made."""
     if out.exists() and not (out / MANIFEST).is_file():
         raise UserError(f"{out} exists and is not an encoder: choose another --out")
+    building = out.with_name(f"{out.name}.partial")
+    try:
+        building.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{building} cannot be made ({error.strerror or error}): choose another --out") from error
+    return building
 
 
 def _train(plan: Plan, identities: Sequence[Identity], state: Path) -> tuple[FeatureNet, float]:
