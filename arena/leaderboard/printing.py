@@ -66,7 +66,8 @@ def _line(cells: Sequence[str]) -> str:
 
 def title(head: Head) -> str:
     """Which board it is."""
-    parts = [head.metric, head.poll or "all polls", head.population, head.cut]
+    votes = [] if head.lower_is_better else [head.poll or "all polls", head.population]
+    parts = [head.metric, *votes, head.cut]
     return ", ".join([*filter(None, parts), *([f"as of {head.as_of:%Y-%m-%d %H:%M %Z}"] if head.as_of else [])])
 
 
@@ -77,16 +78,18 @@ def columns(found: Board) -> tuple[list[str], list[list[str]]]:
     # The value of TrueSkill is three sds below its skill, which lies at the interval's foot or below it.
     interval = "μ, 95 %" if found.head.metric == "trueskill" else "95 %"
     names = ["rank", "contestant", "run", "epoch", "value", *(["average"] if averaged else []), interval, "P(best)"]
-    names += ["gain", "votes", "W", "L", "D", "shown", "licence"]
-    return names, [_cells(row, digits, averaged) for row in found.rows]
+    measured = found.head.lower_is_better
+    names += ["gain", *(["images"] if measured else ["votes", "W", "L", "D", "shown"]), "licence"]
+    return names, [_cells(row, digits, averaged, measured) for row in found.rows]
 
 
-def _cells(row: Row, digits: int, averaged: bool) -> list[str]:
+def _cells(row: Row, digits: int, averaged: bool, measured: bool) -> list[str]:
     change = "" if row.change is None else f"{row.change:+.{digits}f}"
     error = "" if row.change_error is None else f" ± {row.change_error:.{digits}f}"
     interval = "" if row.low is None or row.high is None else f"{row.low:.{digits}f} to {row.high:.{digits}f}"
     best = "" if row.best_probability is None else f"{100 * row.best_probability:.0f} %"
-    counts = [str(count) for count in (row.votes, row.wins, row.losses, row.draws, row.exposure)]
+    votes = () if measured else (row.votes, row.wins, row.losses, row.draws)
+    counts = [str(count) for count in (*votes, row.exposure)]
     average = [_number(row.average, digits)] if averaged else []
     shown = [_number(row.value, digits), *average, interval, best]
     name = f"{row.contestant} (imported)" if row.imported else row.contestant
@@ -106,16 +109,20 @@ def ranks(row: Row) -> str:
 
 def notes(head: Head) -> list[str]:
     """What the board says about itself, line by line."""
+    source = f"log {head.log_sha256 or 'empty'}, up to vote {head.through}"
+    provisional = "fewer than 10 votes"
+    if head.lower_is_better:
+        source, provisional = f"scores {head.log_sha256 or 'none'}", "images are missing, so they have no rank"
     lines = [
         head.message,
         _counts(head),
-        f"{head.methodology}; log {head.log_sha256 or 'empty'}, up to vote {head.through}",
+        f"{head.methodology}; {source}",
         _connected(head.groups),
         *(seats(share) for share in head.position_bias),
         _decided(head),
         *head.notes,
         _order(head),
-        "Ranks hold for all contestants at once (95 %). Greyed rows are provisional: fewer than 10 votes.",
+        f"Ranks hold for all contestants at once (95 %). Greyed rows are provisional: {provisional}.",
     ]
     return [line for line in lines if line]
 

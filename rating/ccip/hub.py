@@ -35,7 +35,8 @@ def _file(hub: Any, file: str, allow_download: bool) -> str:
     if not allow_download:
         raise MissingFileError(
             f"{file} is neither in a folder here nor in the Hugging Face cache; give the folder of the encoder, or "
-            f"--allow-download to fetch it from {REPOSITORY}"
+            f"fetch it once from {REPOSITORY}: "
+            f"python -m rating ccip check --encoder {file.partition('/')[0]} --allow-download"
         )
     try:
         return str(hub.hf_hub_download(REPOSITORY, file))

@@ -156,4 +156,10 @@ def test_page_and_command_show_it(client: Client, log) -> None:
     assert [row["value"] for row in json.loads(out.getvalue())] == pytest.approx([0.1, 0.2])
     out = StringIO()
     call_command("leaderboard", "--metric", "ccip", "--format", "markdown", stdout=out)
-    assert "- 24 images measured; a lower difference is better" in out.getvalue()
+    said = out.getvalue()
+    assert "- 24 images measured; a lower difference is better" in said
+    assert said.startswith(
+        "## ccip\n\n| rank | contestant | run | epoch | value | 95 % | P(best) | gain | images | licence |"
+    )
+    assert "up to vote" not in said
+    assert "Greyed rows are provisional: images are missing, so they have no rank." in said

@@ -77,7 +77,7 @@ def test_a_name_is_fetched_when_that_is_allowed_and_found_without_the_network_af
     refused = check("--encoder", NAME, home=tmp_path, endpoint=endpoint)
     assert (refused.returncode, asked) == (2, [])
     assert f"{NAME}/model_feat.onnx" in refused.stderr
-    assert "--allow-download" in refused.stderr
+    assert f"python -m rating ccip check --encoder {NAME} --allow-download" in refused.stderr
     fetched = check("--encoder", NAME, "--allow-download", home=tmp_path, endpoint=endpoint)
     assert fetched.returncode == 0, fetched.stderr
     assert f"GET {PREFIX}model_metrics.onnx" in asked
