@@ -6,8 +6,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
+# What a page takes on a busy machine; five seconds, the usual patience of an expectation, are not enough there.
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -37,7 +40,7 @@ def browser_page(*, width: int = 1280, height: int = 800, dark: bool = False, sc
                 color_scheme="dark" if dark else "light",
                 java_script_enabled=script,
             )
-            context.set_default_timeout(15_000)
+            context.set_default_timeout(PATIENCE_MS)
             yield context.new_page()
         finally:
             browser.close()

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -26,8 +27,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(what: str, look: Callable[[], Found], seconds: float) -> Found:
-    """Call `look` until it returns something true; AssertionError after `seconds`."""
+def wait_for(what: str, look: Callable[[], Found], seconds: float = 240) -> Found:
+    """Call `look` until it returns something true; AssertionError after `seconds`: more than a busy machine needs."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := look():
@@ -93,7 +94,7 @@ class Site:
         """gunicorn, answering."""
         settings = ("-c", "python:arena.serving")
         with self.process("web", "gunicorn", *settings, "arena.wsgi", "--bind", f"127.0.0.1:{self.port}") as web:
-            wait_for("the first answer of the web server", self.healthy, 30)
+            wait_for("the first answer of the web server", self.healthy)
             yield web
 
     def worker(self) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
@@ -106,8 +107,13 @@ class Site:
         except (urllib.error.URLError, ConnectionError):
             return False
 
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """What the site's SQLite file answers to a query."""
+        with contextlib.closing(sqlite3.connect(self.home / "arena.sqlite3", timeout=60)) as database:
+            return database.execute(query, values).fetchall()
+
     def get(self, path: str) -> Any:
         """The JSON that the API or the status page answers."""
         request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {TOKEN}"})
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)

@@ -41,13 +41,13 @@ class Demo:
         finally:
             if process.poll() is None:
                 process.terminate()
-            process.wait(60)
+            process.wait(120)
 
     def status(self) -> dict[str, Any]:
         """The status page's JSON; empty while the web server is not up."""
         address = f"http://127.0.0.1:{self.port}/status.json"
         try:
-            with urllib.request.urlopen(address, timeout=20) as answer:
+            with urllib.request.urlopen(address, timeout=60) as answer:
                 return dict(json.load(answer))
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return {}
@@ -70,8 +70,8 @@ def interrupt(process: subprocess.Popen[bytes]) -> None:
     family = psutil.Process(process.pid).children(recursive=True)
     assert len(family) >= 3, "web server, its worker process, and the Celery worker"
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
-    _, alive = psutil.wait_procs(family, timeout=5)
+    assert process.wait(120) == 130
+    _, alive = psutil.wait_procs(family, timeout=60)
     assert alive == []
 
 
@@ -87,8 +87,8 @@ def test_demo_opens_the_arena_stops_whole_and_goes_on(demo: Demo) -> None:
     assert [step["state"] for step in status["demo"]["steps"]] == ["done"] * 4
 
     with demo.started("--no-train") as process:
-        again = wait_for("the page", demo.status, 120)
-        wait_for("the polls' steps", lambda: demo.votable() == {"fixed", "duel", "ffa"}, 60)
+        again = wait_for("the page", demo.status)
+        wait_for("the polls' steps", lambda: demo.votable() == {"fixed", "duel", "ffa"})
         interrupt(process)
     assert again["samples"] >= status["samples"], "what was rendered is still there"
     assert [e["id"] for e in again["evaluations"]] == [e["id"] for e in status["evaluations"]]

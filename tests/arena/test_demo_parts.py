@@ -35,7 +35,7 @@ def children(tmp_path: Path) -> Children:
     return Children(tmp_path, tmp_path / "logs", os.environ)
 
 
-def until(look: Callable[[], object], seconds: float = 30) -> None:
+def until(look: Callable[[], object], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not look():
         assert time.monotonic() < deadline

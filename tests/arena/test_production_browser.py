@@ -1,9 +1,11 @@
 """A real browser under the Content-Security-Policy: no page of the site or of its admin runs into it."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import ConsoleMessage, Page, expect
 
 from tests.arena.votes.voting_site import voting_site
 from tests.browser_window import browser_page
@@ -41,7 +43,7 @@ def walk_admin(page: Page, site: Site) -> None:
     page.fill("#id_username", "admin")
     page.fill("#id_password", "only-of-this-test")
     page.click("input[type=submit]")
-    assert page.title().startswith("Site administration")
+    expect(page).to_have_title(re.compile("^Site administration"))
     lists = addresses(page, "#content .module th a")
     assert len(lists) > 8
     for address in lists:
@@ -64,15 +66,16 @@ def test_the_policy_stops_a_script_and_a_style_in_the_page(tmp_path: Path) -> No
     """The listener above would hear it."""
     site = Site(tmp_path)
     with voting_site(site), browser_page() as page:
-        heard: list[str] = []
-        page.on("console", lambda message: heard.append(message.text))
         page.goto(f"{site.url}/privacy/")
-        page.evaluate(
-            "() => { const script = document.createElement('script'); script.textContent = 'window.ran = 1';"
-            " document.body.append(script); document.body.insertAdjacentHTML('beforeend', '<p style=\"color:red\">'); }"
-        )
-        page.wait_for_timeout(200)
+        with page.expect_console_message(refusal("script-src")), page.expect_console_message(refusal("style-src")):
+            page.evaluate(
+                "() => { const script = document.createElement('script'); script.textContent = 'window.ran = 1';"
+                " document.body.append(script);"
+                " document.body.insertAdjacentHTML('beforeend', '<p style=\"color:red\">'); }"
+            )
         assert page.evaluate("window.ran") is None
-        policies = [text for text in heard if "Content Security Policy" in text]
-        assert any("script-src" in text for text in policies)
-        assert any("style-src" in text for text in policies)
+
+
+def refusal(rule: str) -> Callable[[ConsoleMessage], bool]:
+    """Tells the browser's complaint about this part of the policy from other messages."""
+    return lambda message: "Content Security Policy" in message.text and rule in message.text

@@ -15,7 +15,7 @@ def fetch(site: Site, path: str, accept: str = "text/html") -> tuple[int, dict[s
     """Status, headers and text of a page, whatever the status."""
     request = urllib.request.Request(site.url + path, headers={"Accept": accept})
     try:
-        answer = urllib.request.urlopen(request, timeout=30)
+        answer = urllib.request.urlopen(request, timeout=60)
     except urllib.error.HTTPError as error:
         answer = error
     with closing(answer):
@@ -25,7 +25,7 @@ def fetch(site: Site, path: str, accept: str = "text/html") -> tuple[int, dict[s
 def test_without_its_database_the_site_says_so_and_logs_the_id(tmp_path: Path) -> None:
     site = Site(tmp_path, DATABASE_URL=f"postgres://arena:geheim@127.0.0.1:{free_port()}/arena")
     with site.process("web", "gunicorn", "arena.wsgi", "--bind", f"127.0.0.1:{site.port}"):
-        wait_for("the first answer", lambda: answers(site), 60)
+        wait_for("the first answer", lambda: answers(site))
         status, headers, page = fetch(site, "/")
         assert (status, "does not answer" in page) == (503, True)
         assert int(headers["Retry-After"]) > 0

@@ -1,7 +1,6 @@
 """One served arena with all three polls, and windows of one real Chromium on it."""
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from tests.browser_window import FLAGS, chromium_path
+from tests.browser_window import FLAGS, PATIENCE_MS, chromium_path
 from tests.site import Site, wait_for
 
 GOAL = 4
@@ -70,7 +69,7 @@ class Arena:
         size = {"width": 360, "height": 740} if touch else {"width": 1280, "height": 800}
         settings = {"viewport": size, "has_touch": touch, "is_mobile": touch, "locale": "en-GB"} | options
         context = self.browser.new_context(base_url=self.site.url, java_script_enabled=script, **settings)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MS)
         if veteran:
             context.add_cookies([{"name": "arena_voter", "value": self.veteran, "url": self.site.url}])
         page = context.new_page()
@@ -86,8 +85,7 @@ class Arena:
     def votes(self, page: Page) -> list[str]:
         """The outcomes in the log of this window's voter, oldest first; those taken back are marked."""
         cookie = next(c["value"] for c in page.context.cookies() if c["name"] == "arena_voter")
-        with contextlib.closing(sqlite3.connect(self.site.home / "arena.sqlite3")) as database:
-            found = database.execute(VOTES_OF, [cookie.split(":", 1)[0]]).fetchall()
+        found = self.site.rows(VOTES_OF, cookie.split(":", 1)[0])
         return [outcome + f" {rule}" * (rule is not None) for outcome, rule in found]
 
 
@@ -103,7 +101,7 @@ def serving(site: Site) -> Iterator[str]:
     site.manage("migrate", "-v0")
     veteran = site.command("-c", SEED).strip()
     with site.process("web", "gunicorn", "arena.wsgi", "--bind", f"127.0.0.1:{site.port}", "--threads", "4"):
-        wait_for("the first answer of the web server", site.healthy, 60)
+        wait_for("the first answer of the web server", site.healthy)
         yield veteran
 
 

@@ -43,11 +43,13 @@ def collide(page: Page) -> None:
     page.goto("/settings/")
     page.get_by_label("Draw", exact=True).press("s")
     page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("alert")).to_be_visible()
 
 
 def checkpoint(page: Page) -> None:
     page.goto("/boards/trueskill/duel/")
     page.locator("th.contestant a").first.click()
+    expect(page).to_have_url(re.compile(r"/checkpoints/\w+/"))
 
 
 def side_by_side(page: Page) -> None:
@@ -68,11 +70,13 @@ def subtract(page: Page) -> None:
 def one_image(page: Page) -> None:
     checkpoint(page)
     page.locator(".samples a").first.click()
+    expect(page).to_have_url(re.compile(r"/samples/\d+/$"))
 
 
 def difference(page: Page) -> None:
     one_image(page)
     page.locator(".samples a").first.click()
+    expect(page).to_have_url(re.compile(r"/samples/\d+/less/\d+/"))
 
 
 def compare(page: Page) -> None:

@@ -54,7 +54,7 @@ def test_the_next_matchup_is_there_already(arena: Arena, kind: str) -> None:
         page.keyboard.press("n")
         expect(page).to_have_url(re.compile(f"/polls/{kind}/"))
         expect(page.get_by_role("heading", level=1)).to_contain_text("Which image")
-        assert page.evaluate("[...document.querySelectorAll('.seat img')].every(image => image.complete)")
+        page.wait_for_function("[...document.querySelectorAll('.seat img')].every(image => image.complete)")
         shown = ticket(page)
         assert shown != first
         page.wait_for_load_state("networkidle")

@@ -27,7 +27,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, "subp
     site.manage("migrate", "-v0")
     site.command("-m", "tests.soak.prepare", str(site.home / "checkpoints"), "3")
     with site.serving(), site.worker() as worker:
-        wait_for("the worker's first sign of life", lambda: site.get("/healthz")["queue"]["workers"], 60)
+        wait_for("the worker's first sign of life", lambda: site.get("/healthz")["queue"]["workers"])
         yield site, worker
 
 
@@ -66,7 +66,7 @@ def test_from_typing_to_voting(arena: Arena, site, script: bool) -> None:
             expect(page.get_by_role("heading", level=1)).to_have_text("Your prompt is being rendered")
             expect(page.get_by_text("0 of 2 images")).to_be_visible()
             expect(page.get_by_text(re.compile("s of at most 60 s"))).to_be_visible()
-        expect(page).to_have_url(re.compile("/polls/duel/"), timeout=40_000)
+        expect(page).to_have_url(re.compile("/polls/duel/"))
         expect(page.locator(".prompt")).to_contain_text(f"1girl, <b>smile</b> {script}")
         page.get_by_alt_text("Right").click()
         expect(page.get_by_role("heading", level=1)).to_contain_text("Recorded")
@@ -88,10 +88,10 @@ def test_a_failure_is_said_and_tried_again(arena: Arena, site) -> None:
     with arena.window() as page:
         shutil.move(folder, folder.with_name("lost"))
         type_prompt(page, "1girl, lantern")
-        expect(page.get_by_role("heading", level=1)).to_have_text("Your prompt was not rendered", timeout=40_000)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Your prompt was not rendered")
         expect(page.get_by_role("alert")).to_contain_text("could not be rendered")
         assert "soak" not in page.locator("main").inner_text()
         shutil.move(folder.with_name("lost"), folder)
         page.get_by_role("button", name="Try it again").click()
-        expect(page).to_have_url(re.compile("/polls/duel/"), timeout=40_000)
+        expect(page).to_have_url(re.compile("/polls/duel/"))
         expect(page.locator(".prompt")).to_contain_text("1girl, lantern")

@@ -69,7 +69,7 @@ def test_a_killed_preparation_goes_on(in_parts, tmp_path):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "training", "prepare", str(in_parts), "--out", str(out), "--config", str(config)]
     child = subprocess.Popen([*command, "--workers", "1"], cwd=ROOT, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not list(out.glob("parts/0000*")):
         time.sleep(0.002)
     os.kill(child.pid, signal.SIGKILL)

@@ -1,10 +1,13 @@
 """Fixtures of this folder."""
 
+from types import SimpleNamespace
+
 import pytest
 from django.core.cache import cache
 from django.test import Client
 
 from arena.evaluations.tasks import advance_evaluation
+from arena.votes import limits
 from tests.arena.leaderboard.conftest import log
 from tests.arena.tiny import media, small_dataset, tiny_folder, tiny_lora
 
@@ -12,8 +15,9 @@ __all__ = ["authorised", "log", "media", "queued", "small_dataset", "tiny_folder
 
 
 @pytest.fixture(autouse=True)
-def nobody_called_yet() -> None:
-    """No request of this minute is counted."""
+def nobody_called_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request of this minute is counted, and the minute does not end."""
+    monkeypatch.setattr(limits, "time", SimpleNamespace(time=lambda: 60.0 * 1_000_000 + 20))
     cache.clear()
 
 

@@ -1,10 +1,8 @@
 """A real worker takes an evaluation from each broker that production may use, also when the broker dies meanwhile."""
 
 import os
-import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from generation.tiny import write_tiny_checkpoint
+from tests.arena.evaluations.gated import gated
 from tests.broker import Broker, RabbitNode, RedisServer
 from tests.site import Site, wait_for
 
@@ -64,9 +63,9 @@ def test_worker_finishes_an_evaluation(broker: str, queue: str, tmp_path: Path, 
     site = Site(tmp_path, CELERY_BROKER_URL=broker, ARENA_QUEUE=queue, **ONE_THREAD)
     prepare(site)
     with site.worker():
-        wait_for("the worker's start", lambda: rows(site, "select pid from evaluations_worker"), 120)
+        wait_for("the worker's start", lambda: site.rows("select pid from evaluations_worker"))
         site.manage("register_checkpoint", str(tiny_folder))
-        wait_for("the end of the evaluation", lambda: runs(site) == [WHOLE], 180)
+        wait_for("the end of the evaluation", lambda: runs(site) == [WHOLE])
 
 
 @pytest.mark.timeout(600)
@@ -74,23 +73,24 @@ def test_everything_is_finished_once_though_the_broker_died(
     own_broker: Broker, tmp_path: Path, tiny_folder: Path
 ) -> None:
     """The broker is killed while the first evaluation renders; the second is asked for while it is away."""
-    site = Site(tmp_path / "site", CELERY_BROKER_URL=own_broker.url, **ONE_THREAD)
+    site = Site(tmp_path / "site", CELERY_BROKER_URL=own_broker.url, **ONE_THREAD, **gated(tmp_path / "gate"))
     site.home.mkdir()
     prepare(site)
     write_tiny_checkpoint(tmp_path / "two", seed=2, epoch=2)
     with site.worker() as worker:
-        wait_for("the worker's start", lambda: rows(site, "select pid from evaluations_worker"), 120)
+        wait_for("the worker's start", lambda: site.rows("select pid from evaluations_worker"))
         site.manage("register_checkpoint", str(tiny_folder))
-        wait_for("the first image", lambda: count(site) > 0, 120)
+        wait_for("the first image", lambda: count(site) > 0)
         own_broker.kill()
         assert runs(site) != [WHOLE], "it was killed too late to prove anything"
+        (tmp_path / "gate").touch()
         site.manage("register_checkpoint", str(tmp_path / "two"))
         own_broker.start()
-        wait_for("the end of both evaluations", lambda: runs(site) == [WHOLE, WHOLE], 240)
+        wait_for("the end of both evaluations", lambda: runs(site) == [WHOLE, WHOLE])
         assert worker.poll() is None, "the worker outlived the broker"
     assert count(site) == 128
     doubled = "select count(*) from gallery_sample group by contestant_id, prompt_id, seed having count(*) > 1"
-    assert rows(site, doubled) == []
+    assert site.rows(doubled) == []
 
 
 def prepare(site: Site) -> None:
@@ -99,13 +99,8 @@ def prepare(site: Site) -> None:
 
 
 def runs(site: Site) -> list[tuple[object, ...]]:
-    return rows(site, "select state, done, error from evaluations_evaluationrun order by id")
+    return site.rows("select state, done, error from evaluations_evaluationrun order by id")
 
 
 def count(site: Site) -> int:
-    return int(str(rows(site, "select count(*) from gallery_sample")[0][0]))
-
-
-def rows(site: Site, query: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(site.home / "arena.sqlite3", timeout=20)) as database:
-        return database.execute(query).fetchall()
+    return int(site.rows("select count(*) from gallery_sample")[0][0])

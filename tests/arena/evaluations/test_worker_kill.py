@@ -2,18 +2,14 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
-import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from generation.imageio import pixel_sha256, read_archive
+from tests.arena.evaluations.gated import gated
 from tests.site import Site, wait_for
 
 SAMPLES = 64  # the free prompts of two polls, see test_seeding
@@ -21,21 +17,16 @@ ONE_THREAD = {"ARENA_RENDER_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture
-def site(tmp_path: Path, tiny_folder: Path) -> Iterator[Site]:
-    site = Site(tmp_path, **ONE_THREAD)
+def site(tmp_path: Path, tiny_folder: Path) -> Site:
+    site = Site(tmp_path, **ONE_THREAD, **gated(tmp_path / "gate"))
     site.manage("migrate", "--verbosity", "0")
     site.manage("seed_polls")
     site.manage("register_checkpoint", str(tiny_folder))
     return site
 
 
-def rows(site: Site, query: str) -> list[Any]:
-    with closing(sqlite3.connect(site.home / "arena.sqlite3", timeout=20)) as database:
-        return database.execute(query).fetchall()
-
-
 def count(site: Site) -> int:
-    return int(rows(site, "select count(*) from gallery_sample")[0][0])
+    return int(site.rows("select count(*) from gallery_sample")[0][0])
 
 
 def kill(worker: subprocess.Popen[bytes]) -> None:
@@ -46,11 +37,8 @@ def kill(worker: subprocess.Popen[bytes]) -> None:
 def kill_once_it_renders(site: Site) -> int:
     """Start a worker, kill it after the first samples; how many samples there are then."""
     with site.worker() as worker:
-        deadline = time.monotonic() + 120
-        while count(site) == 0:
-            assert time.monotonic() < deadline, (site.home / "worker.log").read_text()
-            assert worker.poll() is None, (site.home / "worker.log").read_text()
-            time.sleep(0.01)
+        wait_for("the first sample or the worker's end", lambda: count(site) or worker.poll() is not None)
+        assert worker.poll() is None, (site.home / "worker.log").read_text()
         kill(worker)
     return count(site)
 
@@ -59,14 +47,15 @@ def kill_once_it_renders(site: Site) -> int:
 def test_killed_worker_loses_no_image_and_doubles_none(site: Site) -> None:
     done = kill_once_it_renders(site)
     assert 0 < done < SAMPLES, "killed in the middle"
-    assert rows(site, "select state from evaluations_evaluationrun") == [("running",)]
+    assert site.rows("select state from evaluations_evaluationrun") == [("running",)]
 
+    (site.home / "gate").touch()
     with site.worker():
-        wait_for("the end of the evaluation", lambda: state(site) == ("done", SAMPLES), 180)
-        wait_for("the worker's sign of life", lambda: rows(site, "select pid from evaluations_worker"), 20)
-    assert rows(site, "select pid from evaluations_worker") == [], "a worker that stops says so"
+        wait_for("the end of the evaluation", lambda: state(site) == ("done", SAMPLES))
+        wait_for("the worker's sign of life", lambda: site.rows("select pid from evaluations_worker"))
+    assert site.rows("select pid from evaluations_worker") == [], "a worker that stops says so"
 
-    samples = rows(site, "select prompt_id, seed, archive, blind, pixel_sha256 from gallery_sample")
+    samples = site.rows("select prompt_id, seed, archive, blind, pixel_sha256 from gallery_sample")
     assert max(Counter(sample[:2] for sample in samples).values()) == 1
     assert len(samples) == SAMPLES
     media = site.home / "media"
@@ -75,8 +64,8 @@ def test_killed_worker_loses_no_image_and_doubles_none(site: Site) -> None:
     for _, seed, archive, _, sha256 in samples:
         image, manifest = read_archive((media / archive).read_bytes())
         assert (pixel_sha256(image), manifest["seed"]) == (sha256, seed)
-    assert rows(site, "select count(*) from polls_enrolment") == [(2,)]
+    assert site.rows("select count(*) from polls_enrolment") == [(2,)]
 
 
 def state(site: Site) -> tuple[str, int]:
-    return rows(site, "select state, done from evaluations_evaluationrun")[0]
+    return site.rows("select state, done from evaluations_evaluationrun")[0]

@@ -109,7 +109,7 @@ def test_a_voter_whose_reply_was_lost_moves_on(database: str, request: pytest.Fi
         browser.open_booth()
         answered = browser.fields["ticket"]
         hang_up_after_sending(browser, "/polls/duel/vote", outcome="2")
-        wait_for("the vote", lambda: votes_in(site) == "1 1 [1]", 60)
+        wait_for("the vote", lambda: votes_in(site) == "1 1 [1]")
         status, reply = browser.post("/polls/duel/vote", outcome="1")
         assert (status, reply["vote"], reply["outcome"]) == (200, 1, "2")
         browser.open_booth()

@@ -64,7 +64,7 @@ def test_a_prompt_that_gets_ready_and_a_booth_that_opens_do_not_block_each_other
     with transaction.atomic():
         ready = show(poll, voter, samples, "test")
         booth.start()
-        wait_for("the booth's wait for the contestants", somebody_waits_for_a_lock, 20)
+        wait_for("the booth's wait for the contestants", somebody_waits_for_a_lock)
     booth.join()
     assert isinstance(opened[0], Ticket), opened
     assert opened[0] != ready

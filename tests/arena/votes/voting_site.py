@@ -32,13 +32,13 @@ def voting_site(site: Site, *options: str) -> Iterator[Site]:
     site.manage("migrate", "-v0")
     site.command("-c", POLL)
     with site.process("web", "gunicorn", "arena.wsgi", "--bind", f"127.0.0.1:{site.port}", *options):
-        wait_for("the first answer of the web server", lambda: answers(site), 60)
+        wait_for("the first answer of the web server", lambda: answers(site))
         yield site
 
 
 def answers(site: Site) -> bool:
     with contextlib.suppress(urllib.error.URLError, ConnectionError):
-        return urllib.request.urlopen(site.url + "/privacy/", timeout=20).status == 200
+        return urllib.request.urlopen(site.url + "/privacy/", timeout=60).status == 200
     return False
 
 
