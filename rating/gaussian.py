@@ -6,7 +6,6 @@ variance of what remains, which keep their digits where v and w cancel.
 """
 
 import math
-from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -34,14 +33,6 @@ def _quadrature(nodes: int) -> list[tuple[float, float]]:
 
 QUADRATURE, FLAT_QUADRATURE = _quadrature(14), _quadrature(6)
 _STANDARD = NormalDist()
-
-
-@dataclass(frozen=True)
-class Normal:
-    """A normal distribution by its mean and its variance > 0."""
-
-    mean: float
-    variance: float
 
 
 def cdf(x: float) -> float:

@@ -7,8 +7,7 @@ from django.db.backends.sqlite3.base import DatabaseOperations
 from hypothesis import settings
 
 # No test by luck or by speed; `pytest --hypothesis-profile default` looks for further examples.
-settings.register_profile("steady", derandomize=True, deadline=None)
-settings.load_profile("steady")
+settings.load_profile("ci")
 GUARD = import_module("arena.votes.migrations.0004_undeletable")
 
 

@@ -45,8 +45,3 @@ def _pixels(data: bytes, post: Post, size: int) -> np.ndarray:
 def to_float(images: torch.Tensor) -> torch.Tensor:
     """uint8 0..255 to float -1..1, the VAE's range; same shape."""
     return images.float() / 127.5 - 1
-
-
-def to_uint8(images: torch.Tensor) -> torch.Tensor:
-    """Float -1..1 (clipped) to uint8 0..255, rounded; same shape."""
-    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from generation.canonical import canonical_sha256
+from training.arguments import positive
 from training.base_files import unpack_base
 from training.config import HOME, from_mapping, to_mapping
 from training.display import TerminalDisplay, quieten_libraries
@@ -20,7 +21,7 @@ from training.leco_run import LecoRun
 from training.lora_config import TARGETS
 from training.run import Stopped
 from training.signals import stop_on_signal
-from training.train_cli import INTERRUPTED, positive
+from training.train_cli import INTERRUPTED
 
 LORA = ("rank", "alpha", "targets")
 

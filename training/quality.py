@@ -51,11 +51,6 @@ def quality_codes(percentiles: ArrayLike, cuts: Sequence[float] = CUTS) -> NDArr
     return np.searchsorted(cuts, np.asarray(percentiles, float), side="left").astype(np.uint8)
 
 
-def quality_word(percentile: float) -> str:
-    """The quality tag of a percentile rank in [0, 100]."""
-    return QUALITIES[int(quality_codes(percentile))]
-
-
 def percentiles(scores: ArrayLike, config: QualityConfig | None = None) -> NDArray[np.float64]:
     """Midranks ``100 * (less + equal / 2) / W`` of each score among the window around it in time.
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from training.arguments import positive
 from training.display import quieten_libraries
 from training.run_files import SAMPLES
 from training.samples import SEEDS, Asked, default_prompts, render_samples
-from training.train_cli import positive
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
 

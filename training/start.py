@@ -11,7 +11,6 @@ from diffusers import AutoencoderKL
 
 from generation.checkpoint import CheckpointInfo
 from generation.loading import Parts
-from training.captions import prompt_text
 from training.checkpoint import RECIPE, identity, write_checkpoint
 from training.config import Architecture
 from training.data import encode_images, latent_moments
@@ -64,8 +63,3 @@ def _untrained(folder: Path) -> CheckpointInfo:
         prediction_type="epsilon", pad_mask=False, latent_mean=None, latent_std=None, licence="", attribution="",
         dataset={}, config={}, config_sha256="", created_at="", recipe=RECIPE,
     )  # fmt: skip
-
-
-def longest_caption(posts: Sequence[Post]) -> str:
-    """The full caption with the most characters, to check against the text positions."""
-    return max((prompt_text(post) for post in posts), key=len)

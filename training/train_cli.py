@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from training.arguments import positive
 from training.attributes_net import Checker, load_checker
 from training.base_files import unpack_base
 from training.config import HOME, Preset, load_preset, preset_names
@@ -137,11 +138,3 @@ def add_arena_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arena", metavar="URL", help="register each epoch with the arena at this address")
     parser.add_argument("--arena-token", default=os.environ.get("ARENA_API_TOKEN", ""),
                         help="the arena's API token (default: the environment's ARENA_API_TOKEN)")  # fmt: skip
-
-
-def positive(text: str) -> int:
-    """A whole number from 1 on."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is less than 1")
-    return value

@@ -6,8 +6,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from generation.tags import QUALITIES
 from training.posts import Post
-from training.quality import QualityConfig, percentiles, quality_codes, quality_word, rank_posts, with_quality
+from training.quality import QualityConfig, percentiles, quality_codes, rank_posts, with_quality
 from training.rng import stream
 
 
@@ -50,7 +51,7 @@ def make_post(number, score, rating="g"):
     ],
 )
 def test_table_3_edges(percentile, word):
-    assert quality_word(percentile) == word
+    assert QUALITIES[int(quality_codes(percentile))] == word
 
 
 def test_midranks_by_hand():

@@ -102,7 +102,7 @@ def test_zero_epochs_are_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit) as ended:
         main(["train", "named-adventurers", "--epochs", "0"])
     assert ended.value.code == 2
-    assert "0 is less than 1" in capsys.readouterr().err
+    assert "at least 1 is needed" in capsys.readouterr().err
 
 
 def test_signals_ask_for_a_stop_inside_the_block_only() -> None:
