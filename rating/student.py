@@ -6,6 +6,7 @@ almost all digits: the result is a ratio of two integrals and needs no gamma fun
 """
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -27,6 +28,8 @@ def cdf(t: ArrayLike, dof: float) -> NDArray[np.float64]:
     return 0.5 + np.sign(values) * mass
 
 
+# Comparing all pairs asks for the same one some thousand times.
+@lru_cache(maxsize=256)
 def quantile(probability: float, dof: float) -> float:
     """The t below which a value falls with a probability in (0, 1); `dof` in [2, inf]."""
     if math.isinf(dof):
