@@ -169,6 +169,12 @@ def _simulate_options(parser: argparse.ArgumentParser) -> None:
     _uncertainty_options(parser)
 
 
+def _predict_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--folds", type=whole(2), default=5, help="the votes are held out in so many parts (default 5)")
+    together = "what is held out together (default voter)"
+    parser.add_argument("--cluster", choices=("voter", "prompt", "none"), default="voter", help=together)
+
+
 def _system_options(parser: argparse.ArgumentParser, default: str) -> None:
     """Without defaults of their own: what is not given is not there, and FitOptions knows its default."""
     parser.add_argument("--system", choices=SYSTEMS, default=default, help=f"default {default}")
@@ -231,6 +237,7 @@ COMMANDS: dict[str, tuple[str, Options, str]] = {
     "compare": ("rating.cli_compare", _compare_options, "is B better than A, and how sure is that?"),
     "order": ("rating.cli_order", _order_options, "what another order of the same votes would have done"),
     "next": ("rating.cli_next", _next_options, "which matchups to ask for next"),
+    "predict": ("rating.cli_predict", _predict_options, "which system predicts votes best that it has not seen"),
     "simulate": ("rating.cli_simulate", _simulate_options, "draw the votes anew from what they say, and rate again"),
 }
 # Commands that have commands of their own: the module that parses those, what they are for.
