@@ -30,6 +30,14 @@ def test_below_twenty_characters_it_is_the_paired_t_test(characters: int) -> Non
     assert one.p == pytest.approx(by_scipy.pvalue, rel=1e-6)
 
 
+def test_a_character_with_few_pairs_counts_as_much_as_the_others() -> None:
+    """Of the first character one pair of four is left: -0.4 there, 0.1 and 0.3 for the others, each a third."""
+    a, b = np.full((3, 4), 0.5), np.array([[0.1, 0.9, 0.9, 0.9], [0.6] * 4, [0.8] * 4])
+    whole, lacking = score_of("a", a), score_of("b", b)
+    one = compare([whole, replace(lacking, images=(lacking.images[0], *lacking.images[4:]))])[0]
+    assert (one.images, len(one.dropped), one.value) == (9, 3, pytest.approx((-0.4 + 0.1 + 0.3) / 3))
+
+
 def test_from_twenty_characters_characters_are_resampled() -> None:
     a, b = two(30)
     one = compare([score_of("a", a), score_of("b", b)], resamples=20_000)[0]
@@ -40,6 +48,16 @@ def test_from_twenty_characters_characters_are_resampled() -> None:
     assert one.method == "bootstrap"
     # Two samples of 20,000 agree on such a quantile to about 2 % of the width.
     assert (one.low, one.high) == pytest.approx(tuple(by_scipy), abs=0.03 * (by_scipy.high - by_scipy.low))
+
+
+@pytest.mark.parametrize(("characters", "method"), [(19, "t"), (20, "bootstrap")])
+def test_the_method_changes_at_twenty_characters(characters: int, method: str) -> None:
+    assert estimate(np.linspace(0.1, 0.2, characters))[0].method == method
+
+
+def test_no_resample_beyond_zero_is_a_small_p_and_not_none() -> None:
+    # Of 2000 resamples none lies on the other side: 2 (1 + 0) / (1 + 2000).
+    assert estimate(np.linspace(0.1, 0.2, 20), resamples=2000)[1] == 2 / 2001
 
 
 def test_the_same_seed_gives_the_same_numbers_in_any_order() -> None:

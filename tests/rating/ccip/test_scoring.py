@@ -208,6 +208,19 @@ class TestMissing:
         assert made.characters[2].difference is None
         assert made.characters[2].reference_difference == right.characters[2].reference_difference
 
+    def test_a_character_with_few_images_counts_as_much_as_the_others(self, encoder: CCIPEncoder, suite: Suite) -> None:
+        """One bad image of one character, four good ones of each other: one in six, not one in twenty-one."""
+        owed = suite.keys()
+        images = {key: image for key, image in rendered(suite).items() if key not in owed[1:4]}
+        made = scored(encoder, suite, images | {owed[0]: portrait(1, 0)})
+        few, *others = made.characters
+        assert (few.images, few.missing, few.top1) == (1, 3, 0)
+        assert {one.images for one in others} == {4}
+        for name in ("difference", "same_rate"):
+            expected = (getattr(few, name) + sum(getattr(one, name) for one in others)) / 6
+            assert getattr(made, name).value == pytest.approx(expected)
+        assert made.top1 == pytest.approx(5 / 6)
+
     def test_pairs_leave_a_key_out_of_both_and_say_so(
         self, encoder: CCIPEncoder, suite: Suite, right: CheckpointScore
     ) -> None:
