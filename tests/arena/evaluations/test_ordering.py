@@ -41,8 +41,9 @@ def runs(tmp_path: Path, media: Path, monkeypatch: pytest.MonkeyPatch) -> list[E
 
 
 @pytest.fixture
-def work_off(monkeypatch: pytest.MonkeyPatch, runs: list[EvaluationRun]) -> list[int]:
+def work_off(monkeypatch: pytest.MonkeyPatch, runs: list[EvaluationRun], settings) -> list[int]:
     """A worker whose queue is a list of messages; gives the contestants of the samples in the order of rendering."""
+    settings.ARENA_SWAP_AGE_SECONDS = 10**6  # however long a slow machine takes, nobody has waited for too long
     monkeypatch.setattr(running, "CHUNK_SECONDS", 0.0)
     monkeypatch.setattr(running.advance, "__kwdefaults__", {"seconds": 0.0, "on_progress": None})
     messages = [run.pk for run in runs]
