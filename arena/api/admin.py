@@ -1,17 +1,16 @@
 """API tokens in Django's admin: to look at and to revoke. A secret is shown once, by `manage.py api_token create`."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from arena.api.models import ApiToken
 from arena.api.tokens import revoke
+from arena.recorded import Kept
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin):
+class ApiTokenAdmin(Kept):
     list_display = ("name", "scopes", "state", "created_at", "expires_at", "revoked_at", "last_used_at")
     fields = list_display
     actions = ("revoke",)
@@ -21,12 +20,3 @@ class ApiTokenAdmin(admin.ModelAdmin):
         for token in chosen:
             revoke(token.name)
         self.message_user(request, f"{len(chosen)} tokens are revoked.")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

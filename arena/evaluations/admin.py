@@ -1,7 +1,5 @@
 """Evaluations and workers in Django's admin."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -9,10 +7,11 @@ from django.http import HttpRequest
 from arena.evaluations import running
 from arena.evaluations.models import CheckpointScore, EvaluationRun, ProbeScore, Worker
 from arena.evaluations.tasks import enqueue
+from arena.recorded import Recorded
 
 
 @admin.register(EvaluationRun)
-class EvaluationRunAdmin(admin.ModelAdmin):
+class EvaluationRunAdmin(Recorded):
     """Progress and cost to look at; two actions stop evaluations and go on with them."""
 
     actions = ("cancel", "go_on")
@@ -33,48 +32,24 @@ class EvaluationRunAdmin(admin.ModelAdmin):
             enqueue(run.pk)
         self.message_user(request, f"{len(queued)} of {len(chosen)} evaluations are queued.")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
 
 @admin.register(Worker)
-class WorkerAdmin(admin.ModelAdmin):
+class WorkerAdmin(Recorded):
     list_display = ("name", "pid", "started_at", "seen_at", "alive")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(ProbeScore)
-class ProbeScoreAdmin(admin.ModelAdmin):
+class ProbeScoreAdmin(Recorded):
     """To look at; a score is measured, never typed."""
 
     list_display = ("contestant", "probe", "value", "images", "measured_at")
     list_filter = ("probe",)
     list_select_related = ("contestant__checkpoint", "contestant__lora")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
 
 @admin.register(CheckpointScore)
-class CheckpointScoreAdmin(admin.ModelAdmin):
+class CheckpointScoreAdmin(Recorded):
     """To look at; a score is measured, never typed."""
 
     list_display = ("contestant", "encoder_name", "difference", "same_rate", "top1", "missing", "measured_at")
     list_select_related = ("contestant__checkpoint",)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

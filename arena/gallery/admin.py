@@ -1,21 +1,9 @@
 """The gallery in Django's admin. What was rendered or registered is shown, not edited."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
 from arena.gallery.models import Character, Checkpoint, Contestant, Lora, Prompt, PromptSet, Run, Sample
-
-
-class Recorded(admin.ModelAdmin):
-    """Rows that only the arena itself writes."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from arena.recorded import Recorded
 
 
 @admin.register(Run)

@@ -6,26 +6,11 @@ from django.http import HttpRequest
 
 from arena.leaderboard.models import ExternalBoard, RatingRun, Standing, Study
 from arena.leaderboard.replay import rebuild
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that are derived from others."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Never by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Never by hand."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Never by hand."""
-        return False
+from arena.recorded import Kept, Recorded
 
 
 @admin.register(RatingRun)
-class RatingRunAdmin(ReadOnlyAdmin):
+class RatingRunAdmin(Kept):
     """The state of each board."""
 
     list_display = (
@@ -51,7 +36,7 @@ class RatingRunAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Standing)
-class StandingAdmin(ReadOnlyAdmin):
+class StandingAdmin(Kept):
     """The rows of each board."""
 
     list_display = (
@@ -73,19 +58,15 @@ class StandingAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ExternalBoard)
-class ExternalBoardAdmin(ReadOnlyAdmin):
+class ExternalBoardAdmin(Recorded):
     """Imported votes: to look at, and to take away again."""
 
     list_display = ("name", "source", "file_name", "votes", "created_at")
     fields = ("name", "source", "file_name", "file_sha256", "votes", "created_at")
 
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """As for any other row."""
-        return bool(request.user.has_perm("leaderboard.delete_externalboard"))
-
 
 @admin.register(Study)
-class StudyAdmin(ReadOnlyAdmin):
+class StudyAdmin(Kept):
     """What figures are drawn from; made anew by itself."""
 
     list_display = ("poll", "population", "cut", "state", "through", "counted", "updated_at")

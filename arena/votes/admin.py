@@ -1,32 +1,15 @@
 """Votes in Django's admin: the log is read, never written; here voters and flags are judged."""
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from arena.recorded import Kept
 from arena.votes.models import FreePrompt, ImageFlag, Ticket, Vote, VoteExclusion, VoteLog, Voter
 from arena.votes.moderation import decide, exclude_votes, include_votes
 from arena.votes.revoking import revoke, unrevoke
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that only the arena itself writes."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Written by the arena only."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never changed by hand."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never deleted by hand."""
-        return False
 
 
 def may_moderate(request: HttpRequest) -> bool:
@@ -35,7 +18,7 @@ def may_moderate(request: HttpRequest) -> bool:
 
 
 @admin.register(Vote)
-class VoteAdmin(ReadOnlyAdmin):
+class VoteAdmin(Kept):
     """The log, newest first."""
 
     list_display = ("number", "poll", "voter", "outcome", "reason", "standing", "answered_after_ms", "created_at")
@@ -77,7 +60,7 @@ class VoteExclusionAdmin(admin.ModelAdmin):
 
 
 @admin.register(Voter)
-class VoterAdmin(ReadOnlyAdmin):
+class VoterAdmin(Kept):
     """People and simulated voters; the unverified ones are those that wait for a look."""
 
     list_display = ("id", "population", "preference", "votes", "unverified", "excluded", "revoked_at", "created_at")
@@ -136,7 +119,7 @@ class VoterAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ImageFlag)
-class ImageFlagAdmin(ReadOnlyAdmin):
+class ImageFlagAdmin(Kept):
     """What volunteers objected to, undecided ones first; an undecided flag hides the image until it is decided."""
 
     list_display = ("image", "sample", "reason", "voter", "decision", "created_at", "decided_at")
@@ -184,7 +167,7 @@ class ImageFlagAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Ticket)
-class TicketAdmin(ReadOnlyAdmin):
+class TicketAdmin(Kept):
     """Handed out, answered or not."""
 
     list_display = ("id", "voter", "matchup", "created_at", "shown_at", "revealed_at")
@@ -192,14 +175,14 @@ class TicketAdmin(ReadOnlyAdmin):
 
 
 @admin.register(VoteLog)
-class VoteLogAdmin(ReadOnlyAdmin):
+class VoteLogAdmin(Kept):
     """The log's length."""
 
     list_display = ("id", "length")
 
 
 @admin.register(FreePrompt)
-class FreePromptAdmin(ReadOnlyAdmin):
+class FreePromptAdmin(Kept):
     """Typed prompts and what became of them."""
 
     list_display = ("id", "prompt", "poll", "voter", "state", "rendered", "error", "created_at")
