@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arena.leaderboard.models import LogPortion
+from arena.leaderboard.packing import pack, unpack
 from arena.polls.models import Matchup, Poll, Seat
 from arena.votes.models import Vote, Voter
 from rating.errors import RatingError
@@ -76,6 +76,9 @@ class Piece:
         )
 
 
+ARRAYS = tuple(field.name for field in fields(Piece))
+
+
 def joined(pieces: list[Piece]) -> Piece:
     """One piece after the other; none is an empty one."""
     pieces = pieces or [_piece([], {})]
@@ -97,29 +100,16 @@ def read_piece(after: int, *, archived: bool = True) -> tuple[Piece, bool]:
         if archived:
             whole = piece if after == start else read_rows(start, last)
             LogPortion.objects.bulk_create(
-                [LogPortion(first=start + 1, last=last, data=pack(whole))], ignore_conflicts=True
+                [LogPortion(first=start + 1, last=last, data=pack(whole, ARRAYS))], ignore_conflicts=True
             )
         return piece, True
-    piece = unpack(bytes(packed.data))
+    piece = Piece(**unpack(bytes(packed.data)))
     return (piece if after == start else piece.take(piece.number > after)), True
 
 
 def end_of_portion(after: int) -> int:
     """The last number of the portion that the vote after number `after` is in."""
     return (after // PORTION + 1) * PORTION
-
-
-def pack(piece: Piece) -> bytes:
-    """The piece in numpy's own format, compressed."""
-    file = BytesIO()
-    np.savez_compressed(file, **{field.name: getattr(piece, field.name) for field in fields(piece)})
-    return file.getvalue()
-
-
-def unpack(data: bytes) -> Piece:
-    """What `pack` wrote."""
-    with np.load(BytesIO(data), allow_pickle=False) as arrays:
-        return Piece(*(arrays[field.name] for field in fields(Piece)))
 
 
 def read_rows(after: int, last: int) -> Piece:

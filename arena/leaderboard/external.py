@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict
 from hashlib import file_digest
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from arena.leaderboard.folding import Folded, folded, methodology, settle_run, s
 from arena.leaderboard.heading import head_of
 from arena.leaderboard.log import Slice
 from arena.leaderboard.models import ExternalBoard, RatingRun, Standing
+from arena.leaderboard.packing import pack, unpack
 from arena.leaderboard.replay import ROW
 from arena.leaderboard.rows import Row
 from arena.leaderboard.table import VOTED, Board, check_known
@@ -64,7 +64,7 @@ def import_votes(
         "file_sha256": sha256,
         "votes": len(votes),
         "names": {"contestants": votes.contestants, "polls": votes.polls},
-        "data": pack(votes),
+        "data": pack(votes, ARRAYS),
         "runs": {},
         "created_at": timezone.now(),
     }
@@ -72,17 +72,9 @@ def import_votes(
     return board
 
 
-def pack(votes: Votes) -> bytes:
-    """The votes without names, in numpy's own format, compressed."""
-    file = BytesIO()
-    np.savez_compressed(file, **{name: getattr(votes, name) for name in ARRAYS})
-    return file.getvalue()
-
-
-def unpack(board: ExternalBoard) -> Votes:
+def votes_of(board: ExternalBoard) -> Votes:
     """The votes of a board; everybody goes by a number from 1, as text."""
-    with np.load(BytesIO(bytes(board.data)), allow_pickle=False) as stored:
-        arrays: dict[str, Any] = {name: stored[name] for name in ARRAYS}
+    arrays = unpack(bytes(board.data))
     return Votes(
         contestants=_numbers(len(board.names["contestants"])),
         polls=tuple(board.names["polls"]),
@@ -126,7 +118,7 @@ def _run(board: ExternalBoard, metric: str, poll: str | None) -> RatingRun:
     )
     kept = board.runs.get(key)
     if kept is None or kept["methodology"] != run.methodology:
-        votes = unpack(board)
+        votes = votes_of(board)
         kept = computed(run, votes if poll is None else votes.take(votes.poll == votes.polls.index(poll)), board)
         with transaction.atomic():
             row = ExternalBoard.objects.select_for_update(no_key=True).defer("data").get(pk=board.pk)

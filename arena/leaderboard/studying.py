@@ -6,7 +6,6 @@ study can be thrown away at any time.
 
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from io import BytesIO
 
 import numpy as np
 from django.db import transaction
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from arena.leaderboard.log import Exclusions, Slice, counted_votes
 from arena.leaderboard.models import Study
+from arena.leaderboard.packing import pack, unpack
 from arena.leaderboard.replay import SETTLED_AT_ONCE, log_length
 from rating.comparison import ELO
 from rating.covariance import clustered_covariance
@@ -61,6 +61,9 @@ class Findings:
         return np.asarray(getattr(self, metric.replace("-", "_")))
 
 
+ARRAYS = tuple(field.name for field in fields(Findings))
+
+
 @dataclass(frozen=True)
 class Studied:
     """A study as a page has it. `state` is that of a board, or "unknown" before the first study; `behind` votes of the
@@ -87,7 +90,7 @@ def study(chosen: Slice, *, patient: bool = False) -> Studied:
         kept, stale = renew(chosen), False
     elif kept is None:
         kept, _ = Study.objects.get_or_create(**_board(chosen))
-    findings = unpacked(bytes(kept.data)) if kept.data else None
+    findings = Findings(**unpack(bytes(kept.data))) if kept.data else None
     behind = max(0, length - kept.through)
     return Studied(kept.state or "unknown", kept.counted, kept.through, behind, findings, kept, stale)
 
@@ -112,7 +115,7 @@ def renew(chosen: Slice) -> Study:
         "through": through,
         "counted": len(votes),
         "state": state,
-        "data": packed(findings),
+        "data": pack(findings, ARRAYS),
         "exclusions": [now.count, now.last],
         "claimed_at": None,
         "updated_at": timezone.now(),
@@ -164,19 +167,6 @@ def _strengths(votes: Votes) -> tuple[str, Floats, Floats, float]:
     except StateError:
         return "separated", *nothing
     return "ok", 1500.0 + ELO * fit.estimate[:n], ELO**2 * clustered.matrix, clustered.dof
-
-
-def packed(findings: Findings) -> bytes:
-    """In numpy's own format, compressed."""
-    file = BytesIO()
-    np.savez_compressed(file, **{field.name: getattr(findings, field.name) for field in fields(findings)})
-    return file.getvalue()
-
-
-def unpacked(data: bytes) -> Findings:
-    """What `packed` wrote."""
-    with np.load(BytesIO(data), allow_pickle=False) as arrays:
-        return Findings(**{field.name: arrays[field.name] for field in fields(Findings)})
 
 
 def _board(chosen: Slice) -> dict[str, str]:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db.models import Sum
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from arena.leaderboard.cuts import UnknownBoardError
 from arena.leaderboard.folding import folded, standings
@@ -24,6 +25,14 @@ from rating.tally import PROVISIONAL_VOTES
 SCORED = "ccip"
 VOTED = tuple(SYSTEMS)
 METRICS = (*VOTED, SCORED)
+TITLES = {
+    "trueskill": "TrueSkill",
+    "elo": "Elo",
+    "elo-twa": gettext_lazy("Elo average"),
+    "joint": gettext_lazy("Order-free"),
+    "winrate": gettext_lazy("Win rate"),
+    "ccip": gettext_lazy("Character similarity"),
+}
 
 
 @dataclass(frozen=True)

@@ -17,21 +17,13 @@ from arena.leaderboard.heading import Head
 from arena.leaderboard.log import ReplayError
 from arena.leaderboard.models import ExternalBoard
 from arena.leaderboard.printing import DIGITS
-from arena.leaderboard.table import METRICS, SCORED, VOTED, Board, board
+from arena.leaderboard.table import METRICS, SCORED, TITLES, VOTED, Board, board
 from arena.leaderboard.tasks import catch_up
 from arena.polls.models import Poll
 from arena.votes.models import Vote, Voter
 
 # A page folds for so long at most; a worker does the rest.
 SECONDS = 0.1
-TITLES = {
-    "trueskill": "TrueSkill",
-    "elo": "Elo",
-    "elo-twa": gettext_lazy("Elo average"),
-    "joint": gettext_lazy("Order-free"),
-    "winrate": gettext_lazy("Win rate"),
-    "ccip": gettext_lazy("Character similarity"),
-}
 POPULATIONS = {"people": gettext_lazy("People"), "simulated": gettext_lazy("Simulated")}
 CUT_TITLES = {
     "character": gettext_lazy("Character"),
@@ -76,8 +68,8 @@ def external(request: HttpRequest, name: str, metric: str = "trueskill", kind: s
     context = {
         "section": "boards",
         "board": kept,
-        "title": TITLES.get(metric, metric),
-        "metrics": [(one, TITLES.get(one, one)) for one in VOTED],
+        "title": TITLES[metric],
+        "metrics": [(one, TITLES[one]) for one in VOTED],
         "kinds": [(None, _("All polls")), *((poll, poll) for poll in polls)] if len(polls) > 1 else [],
     }
     return render(request, "leaderboard/external.html", {**_context(found), **context, "polls": {p: p for p in polls}})
@@ -123,8 +115,8 @@ def _tabs(found: Board) -> dict[str, object]:
     return {
         "section": "boards",
         "externals": list(ExternalBoard.objects.values_list("name", flat=True)),
-        "title": TITLES.get(head.metric, head.metric),
-        "metrics": [(metric, TITLES.get(metric, metric), address_of(metric, head)) for metric in METRICS],
+        "title": TITLES[head.metric],
+        "metrics": [(metric, TITLES[metric], address_of(metric, head)) for metric in METRICS],
         # A board without votes has neither polls nor voters.
         "kinds": [] if head.lower_is_better else [(None, _("All polls")), *Poll.Kind.choices],
         "populations": [] if head.lower_is_better else populations(),

@@ -9,12 +9,12 @@ from django.utils.translation import gettext_lazy
 from arena.leaderboard.cuts import UnknownBoardError
 from arena.leaderboard.figures.asking import Ask, Figure
 from arena.leaderboard.figures.of_agreement import people_and_metric
-from arena.leaderboard.figures.of_board import TITLES, ratings, seats
+from arena.leaderboard.figures.of_board import ratings, seats
 from arena.leaderboard.figures.of_run import run_trend
 from arena.leaderboard.figures.of_scores import MEASURES, scores
 from arena.leaderboard.figures.of_study import history, win_matrix
 from arena.leaderboard.studying import HISTORIES
-from arena.leaderboard.table import METRICS, check_known, slice_of
+from arena.leaderboard.table import TITLES, VOTED, check_known, slice_of
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ KINDS = {
     "ratings": Kind(
         gettext_lazy("Ratings"),  # type: ignore[arg-type]
         _ratings,
-        {name: TITLES[name] for name in METRICS if name in TITLES} | MEASURED,
+        {name: TITLES[name] for name in VOTED} | MEASURED,
     ),
     "trend": Kind(gettext_lazy("Trend over epochs"), run_trend, {}),  # type: ignore[arg-type]
     "history": Kind(

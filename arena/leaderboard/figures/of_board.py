@@ -10,17 +10,10 @@ from arena.leaderboard.figures.asking import UNITS, Ask, Cell, Column, Figure, T
 from arena.leaderboard.figures.intervals import Interval, draw
 from arena.leaderboard.figures.svg import spelled
 from arena.leaderboard.heading import seat_share
-from arena.leaderboard.table import Board, Row, board
+from arena.leaderboard.table import TITLES, Board, Row, board
 from arena.leaderboard.tasks import catch_up
 from arena.polls.models import Poll
 
-TITLES = {
-    "trueskill": "TrueSkill",
-    "elo": "Elo",
-    "elo-twa": gettext_lazy("Elo average"),
-    "joint": gettext_lazy("Order-free"),
-    "winrate": gettext_lazy("Win rate"),
-}
 AXES = {
     "trueskill": gettext_lazy("estimated skill with its 95 % interval; the upright mark is the score that ranks"),
     "elo": gettext_lazy("Elo with its 95 % interval; the upright mark is the time-weighted average"),

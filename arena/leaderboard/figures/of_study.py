@@ -8,10 +8,11 @@ from django.utils.translation import gettext as _
 from arena.gallery.models import Contestant
 from arena.leaderboard.figures import lines, wins
 from arena.leaderboard.figures.asking import UNITS, Ask, Cell, Column, Figure, Table
-from arena.leaderboard.figures.of_board import TITLES, poll_title
+from arena.leaderboard.figures.of_board import poll_title
 from arena.leaderboard.figures.svg import SERIES, spelled
 from arena.leaderboard.log import Slice
 from arena.leaderboard.studying import Findings, Studied, study
+from arena.leaderboard.table import TITLES
 from arena.leaderboard.tasks import study_later
 from rating.tally import PROVISIONAL_VOTES
 

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from arena.leaderboard.exporting import contestant_names
-from arena.leaderboard.external import external_board, import_votes, unpack
+from arena.leaderboard.external import external_board, import_votes, votes_of
 from arena.leaderboard.models import ExternalBoard, RatingRun, Standing
 from arena.leaderboard.table import VOTED, board
 from arena.votes.models import Vote, Voter
@@ -90,7 +90,7 @@ def test_names_of_voters_and_prompts_are_not_kept(db, tmp_path: Path) -> None:
     kept = import_votes(path, "other")
     assert b"mika" not in bytes(kept.data)
     assert "mika" not in json.dumps(kept.names)
-    assert len(unpack(kept).voters) == 5
+    assert len(votes_of(kept).voters) == 5
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,11 @@ from arena.evaluations.models import CheckpointScore, ProbeScore
 from arena.gallery.models import Character, Prompt
 from arena.leaderboard.figures.asking import Ask
 from arena.leaderboard.figures.making import KINDS, made
-from arena.leaderboard.figures.of_board import TITLES
 from arena.leaderboard.figures.svg import DARK
 from arena.leaderboard.log import Slice
 from arena.leaderboard.models import Study
 from arena.leaderboard.studying import renew, study
-from arena.leaderboard.table import board
+from arena.leaderboard.table import VOTED, board
 from arena.votes.models import Ticket, Voter
 from tests.arena.votes.building import make_sample
 
@@ -59,7 +58,7 @@ def score(contestant, value: float, **fields) -> CheckpointScore:
     return CheckpointScore.objects.create(contestant=contestant, **{**values, **fields})
 
 
-@pytest.mark.parametrize("metric", TITLES)
+@pytest.mark.parametrize("metric", VOTED)
 @pytest.mark.parametrize("poll", ["", "duel"])
 def test_ratings_are_the_rows_of_the_board(voted, metric: str, poll: str) -> None:
     rows, found = board(metric, poll or None).rows, made(Ask("ratings", metric, poll))
