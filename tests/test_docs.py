@@ -32,6 +32,11 @@ def test_management_command_is_documented(name: str) -> None:
     assert f"manage.py {name}" in command_text()
 
 
+def test_make_targets_are_documented() -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {target for target in targets if f"`make {target}`" not in command_text()} == {"help"}
+
+
 @pytest.mark.parametrize("package", ["generation", "rating", "training"])
 def test_verbs_of_the_command_lines_are_documented(package: str) -> None:
     tree = ast.parse((ROOT / package / "cli.py").read_text())
