@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training.additions import Additions
 from training.errors import UserError
 from training.parts import BadRecord, Part
 from training.posts import CATEGORIES, Post, parse_post
@@ -51,7 +52,9 @@ class Images:
         return self.folder / name
 
 
-def take_in(part: Part, vocabulary: Vocabulary | None, images: Images) -> Iterator[Intake]:
+def take_in(
+    part: Part, vocabulary: Vocabulary | None, images: Images, additions: Additions | None = None
+) -> Iterator[Intake]:
     """Every record of the part, in order, as a post with its problems, or as problems alone.
 
     A part that cannot be read to its end is one more entry, without post.
@@ -59,7 +62,8 @@ def take_in(part: Part, vocabulary: Vocabulary | None, images: Images) -> Iterat
     count = 0
     try:
         for where, record in part.records():
-            yield _take(where, record, vocabulary, images)
+            joined = additions.joined(record) if additions and isinstance(record, Mapping) else record
+            yield _take(where, joined, vocabulary, images)
             count += 1
     except (UserError, OSError) as error:
         yield Intake(0, str(part), None, (f"{error}; {count} records before that were read, those after it are lost",))

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from generation.canonical import canonical_sha256
 from generation.files import write_json
+from training import additions
 from training.census import part_counts, tags_of_parts
 from training.config import to_mapping
 from training.errors import UserError
@@ -32,7 +33,9 @@ from training.sources import PART_ROWS, PLAN, parquet, parts_of
 from training.vocabulary import FILE, Vocabulary, read_vocabulary, write_vocabulary
 
 SCHEMA = 1
+VOCABULARY_PROBLEMS = "vocabulary-problems.jsonl"
 PICTURE_ROWS = 2_000  # of a part, where pictures are read: minutes of work, of which a kill costs the last ones
+BEFORE_PLAN = {VOCABULARY_PROBLEMS, f"{PLAN}.partial"}  # what an interrupted start may have left
 CARRIED = ("styles", "synthetic_fields", "note")  # what a source's own manifest says and a prepared set says, too
 
 
@@ -51,11 +54,14 @@ class Preparation:
         return {
             "schema": SCHEMA,
             "source": str(self.source),
-            "source_parts_sha256": canonical_sha256([*map(repr, parts), *_sizes(parts)]),
+            "source_parts_sha256": canonical_sha256([*map(repr, parts), *_sizes(parts), *self._texts_sizes()]),
             "images": os.path.relpath(self.images, self.out),
             "records": self.records,
             "prepare": to_mapping(self.config),
         }
+
+    def _texts_sizes(self) -> list[int]:
+        return [size for file in self.config.texts for size in _sizes(parts_of(Path(file)))]
 
 
 def prepare(plan: Preparation, *, command: str, workers: int = 1) -> dict[str, Any]:
@@ -73,8 +79,9 @@ def prepare(plan: Preparation, *, command: str, workers: int = 1) -> dict[str, A
         if manifest.is_file():
             return read_manifest(plan.out)
         jobs = _jobs(plan, parts)
-        for job in jobs[:1]:
-            job.scanned.parent.mkdir(parents=True, exist_ok=True)
+        (plan.out / "scan").mkdir(exist_ok=True)
+        if plan.config.texts and not (plan.out / additions.FILE).is_file():
+            additions.index(plan.config.texts, plan.out, stop=plan.config.on_problem == "stop")
         posts = sum(_each(scan_part, jobs, workers, "reading posts"))
         if not posts:
             raise UserError(f"{plan.source} has no usable post; the first problem: {_first_problem(jobs)}")
@@ -108,7 +115,7 @@ def _claim(plan: Preparation, settings: dict[str, Any]) -> None:
                 "give the same ones to go on with it, or another --out"
             )
         return
-    if plan.out.exists() and any(plan.out.iterdir()):
+    if plan.out.exists() and not {file.name for file in plan.out.iterdir()} <= BEFORE_PLAN:
         raise UserError(f"{plan.out} exists and is not a prepared data set: choose another --out")
     _check_tools(plan)
     plan.out.mkdir(parents=True, exist_ok=True)
@@ -128,7 +135,7 @@ def _check_tools(plan: Preparation) -> None:
         parquet()
     plan.out.mkdir(parents=True, exist_ok=True)
     lines = (json.dumps({"post": 0, "where": plan.config.vocabulary, "problem": text}) for text in problems)
-    (plan.out / "vocabulary-problems.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    (plan.out / VOCABULARY_PROBLEMS).write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
 
 def _jobs(plan: Preparation, parts: Sequence[Part]) -> list[Job]:

@@ -21,6 +21,7 @@ def main(argv: Sequence[str]) -> int:
     config = load_toml(PrepareConfig, path, prepare_names())
     given = {"vocabulary": arguments.vocabulary, "on_problem": arguments.on_problem, "write": arguments.write}
     config = replace(config, **{key: value for key, value in given.items() if value is not None})
+    config = replace(config, texts=(*config.texts, *arguments.texts))
     source: Path = arguments.source
     images = arguments.images or pictures_of(source)
     plan = Preparation(source, arguments.out, images, config, arguments.records)
@@ -43,6 +44,8 @@ def _parser() -> argparse.ArgumentParser:
                         help=f"one of {', '.join(prepare_names())}, or a TOML file (default %(default)s)")  # fmt: skip
     parser.add_argument("--images", type=Path, help="folder of the images (default: the source's)")
     parser.add_argument("--vocabulary", metavar="CSV", help="tags with their categories, instead of the config's")
+    parser.add_argument("--texts", action="append", default=[], metavar="FILE",
+                        help="records of id with texts or register, joined to the posts; may be repeated")  # fmt: skip
     parser.add_argument("--write", choices=WRITE, help="records alone, check the images, or shards with them")
     parser.add_argument("--records", choices=("jsonl", "parquet"), default="jsonl", help="default %(default)s")
     parser.add_argument("--on-problem", choices=("go_on", "stop"), help="instead of the config's")

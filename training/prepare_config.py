@@ -21,6 +21,7 @@ class PrepareConfig:
 
     Attributes:
         vocabulary: a CSV of tags (`training.vocabulary.read_vocabulary`), or empty: the posts' own categories.
+        texts: files of further texts and register strings, joined to the posts by id (`training.additions`).
         image_pattern: where a post's image lies below the images' folder (`training.intake.Images`).
         on_problem: ``go_on`` keeps a post that can be used without what is wrong, leaves out one that cannot, and
             reports both; ``stop`` ends at the first.
@@ -35,6 +36,7 @@ class PrepareConfig:
     """
 
     vocabulary: str = ""
+    texts: tuple[str, ...] = ()
     image_pattern: str = "{file_path}"
     on_problem: str = "go_on"
     same_file: str = "report"

@@ -17,12 +17,11 @@ import numpy as np
 from generation.files import whole
 from training.census import Census
 from training.errors import UserError
-from training.intake import take_in
 from training.posts import Post, to_record
 from training.prune import Removal, Scorer, ScoreRule, by_score, by_size, by_tags, load_scorer
 from training.repair import is_unfocused, persons, repaired
 from training.resize import BadImage, ResizeConfig, image_size, prepare_image
-from training.scan import SAME_FILE, SAME_ID, Job, quality_of, vocabulary_of
+from training.scan import SAME_FILE, SAME_ID, Job, quality_of
 from training.shards import ShardWriter, read_member
 from training.sources import parquet
 
@@ -95,7 +94,7 @@ class PartWork:
         """The posts that stay, as they are written."""
         codes = iter(np.load(self.job.codes).tolist())
         with closing(self._shards):
-            for found in take_in(self.job.part, vocabulary_of(self.job.config.vocabulary), self.job.images):
+            for found in self.job.taken_in():
                 if found.post is None:
                     self._tell(found.id, found.where, found.problems, kept=False)
                     reason = Removal("unusable record", "; ".join(found.problems))

@@ -106,8 +106,9 @@ def _problem_kinds(folder: Path) -> Counter[str]:
     kinds: Counter[str] = Counter()
     for line in part_lines(folder, "problems"):
         kinds[line["problem"].split(":")[0].split(", found")[0].split(", md5")[0]] += 1
-    file = folder / "vocabulary-problems.jsonl"
-    kinds["rows of the vocabulary"] += len(file.read_text("utf-8").splitlines()) if file.is_file() else 0
+    for title, name in (("rows of the vocabulary", "vocabulary"), ("records of further texts", "texts")):
+        file = folder / f"{name}-problems.jsonl"
+        kinds[title] += len(file.read_text("utf-8").splitlines()) if file.is_file() else 0
     return +kinds
 
 

@@ -7,6 +7,7 @@ tell which ids and files came before.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 
 from generation.files import whole
 from generation.tags import QUALITIES
+from training.additions import additions_of, write_without_post
 from training.errors import UserError
-from training.intake import Images, take_in
+from training.intake import Images, Intake, take_in
 from training.parts import Part
 from training.posts import CATEGORIES, Post
 from training.prepare_config import PrepareConfig
@@ -37,6 +39,11 @@ class Job:
     out: Path
     images: Images
     config: PrepareConfig
+
+    def taken_in(self) -> Iterator[Intake]:
+        """Its records as posts, or as what is wrong with them."""
+        additions = additions_of(self.out) if self.config.texts else None
+        return take_in(self.part, vocabulary_of(self.config.vocabulary), self.images, additions)
 
     @property
     def scanned(self) -> Path:
@@ -63,7 +70,7 @@ def scan_part(job: Job) -> int:
     """
     if not job.scanned.exists():
         rows, categories = [], {}
-        for found in take_in(job.part, vocabulary_of(job.config.vocabulary), job.images):
+        for found in job.taken_in():
             if found.problems and job.config.on_problem == "stop":
                 raise UserError(f"{found.where}, post {found.id or 'without id'}: {'; '.join(found.problems)}")
             if found.post is not None:
@@ -102,6 +109,8 @@ def rank_all(jobs: list[Job], config: PrepareConfig) -> dict[str, list[str]]:
     """
     parts = [np.load(job.scanned) for job in jobs]
     columns = {name: np.concatenate([part[name] for part in parts] or [np.empty(0, kind)]) for name, kind in _COLUMNS}
+    if config.texts:
+        write_without_post(jobs[0].out, columns["ids"])
     codes = _codes(columns, config.quality)
     codes[_later(columns["files"]) & (columns["files"] != 0)] = SAME_FILE
     codes[_later(columns["ids"])] = SAME_ID
