@@ -124,6 +124,7 @@ def _start(arguments: argparse.Namespace) -> None:
         "step": 0,
         "name": "untrained start",
         "preset": preset.name,
+        "licence": "CC-BY-4.0",  # of the style that the demo's pictures are drawn in
         "attribution": manifest["styles"][0]["attribution"],
         "dataset": {"posts_sha256": manifest["posts_sha256"]},
         "config": to_mapping(preset),

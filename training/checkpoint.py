@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,15 +14,14 @@ import torch
 from generation.canonical import canonical_sha256
 from generation.checkpoint import CheckpointInfo, read_checkpoint, seal_checkpoint
 from generation.files import whole, write_json, write_text
-from generation.loading import Parts
+from generation.loading import DIFFUSERS_KINDS, TEXT_KINDS, Parts
 from generation.recipe import Recipe
-from training.errors import UserError
+from training.errors import UserError, writing
 from training.interpretations import interpretations
 from training.modules import build_scheduler
-from training.state import FULL
 
 LATEST = "latest"
-NEEDED_BYTES = 200 * 2**20  # a state, a checkpoint and their temporary copies, several times over
+LEAST_BYTES = 200 * 2**20  # of free disk at the start of a run, however small it is
 WEIGHTS = ("vae", "unet", "text_encoder", "text_encoder_2")
 INDEX = {  # what diffusers' StableDiffusionXLPipeline.from_pretrained reads
     "_class_name": "StableDiffusionXLPipeline",
@@ -52,18 +50,15 @@ def write_checkpoint(folder: Path, parts: Parts, fields: Mapping[str, Any]) -> C
     """
     if folder.exists():
         return read_checkpoint(folder)
-    try:
-        with whole(folder) as partial:
-            _save_parts(partial, parts)
-            seal_checkpoint(partial, fields)
-    except OSError as error:
-        raise UserError(f"cannot write {folder}: {error}; {FULL}") from error
+    with writing(folder), whole(folder) as partial:
+        _save_parts(partial, parts)
+        seal_checkpoint(partial, fields)
     return read_checkpoint(folder)
 
 
 def _save_parts(folder: Path, parts: Parts) -> None:
     """Every component in its own folder, weights copied to float16, and the index that makes them a pipeline."""
-    half = {name: copy.deepcopy(getattr(parts, name)).to(dtype=torch.float16) for name in WEIGHTS}
+    half = {name: _half(name, getattr(parts, name)) for name in WEIGHTS}
     half["vae"].register_to_config(
         latents_mean=parts.latent_mean.flatten().tolist(), latents_std=parts.latent_std.flatten().tolist()
     )
@@ -72,6 +67,20 @@ def _save_parts(folder: Path, parts: Parts) -> None:
     for name, component in components.items():
         component.save_pretrained(folder / name)
     write_json(folder / "model_index.json", INDEX)
+
+
+def _half(name: str, module: Any) -> Any:
+    """A float16 copy in main memory: a device that trains has no room for a second U-Net."""
+    return rebuilt(name, module, {key: value.to("cpu", torch.float16) for key, value in module.state_dict().items()})
+
+
+def rebuilt(name: str, module: Any, weights: Mapping[str, torch.Tensor]) -> Any:
+    """A component configured as ``module`` that holds these very ``weights``, for writing."""
+    with torch.device("meta"):
+        kind = TEXT_KINDS.get(name)
+        copy = kind(module.config) if kind else DIFFUSERS_KINDS[name].from_config(module.config)
+    copy.load_state_dict(weights, assign=True, strict=True)
+    return copy
 
 
 def identity(
@@ -83,12 +92,13 @@ def identity(
     name: str,
     preset: str,
     parent: str | None,
+    licence: str,
     attribution: str,
     dataset: Mapping[str, Any],
     config: Mapping[str, Any],
     prepare: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The fields of ``checkpoint.json`` for one epoch; the recipe stays that of the checkpoint it started from.
+    """The fields of ``checkpoint.json`` for one epoch; recipe and largest size stay those of what it started from.
 
     ``prepare`` are the settings of the data set's preparation, where it has some.
     """
@@ -105,7 +115,8 @@ def identity(
         "pad_mask": parts.info.pad_mask,
         "latent_mean": parts.latent_mean.flatten().tolist(),
         "latent_std": parts.latent_std.flatten().tolist(),
-        "licence": "CC-BY-4.0",
+        **({} if parts.info.max_pixels is None else {"max_pixels": parts.info.max_pixels}),
+        "licence": licence,
         "attribution": attribution,
         "dataset": dict(dataset),
         "config": dict(config),
@@ -118,11 +129,15 @@ def identity(
 
 def point_latest(run: Path, checkpoint: str) -> None:
     """Let ``<run>/latest`` name the newest whole checkpoint folder."""
-    write_text(run / LATEST, f"{checkpoint}\n")
+    with writing(run / LATEST):
+        write_text(run / LATEST, f"{checkpoint}\n")
 
 
-def check_space(folder: Path) -> None:
-    """Raise UserError when the disk under ``folder`` has less than 200 MiB left."""
-    free = shutil.disk_usage(folder).free
-    if free < NEEDED_BYTES:
-        raise UserError(f"only {free >> 20} MiB free under {folder}, 200 are needed: free some or choose another --out")
+def check_space(folder: Path, needed: int = 0) -> None:
+    """Raise UserError when the disk under ``folder`` has less than ``needed`` bytes left, or less than 200 MiB."""
+    free, needed = shutil.disk_usage(folder).free, max(needed, LEAST_BYTES)
+    if free < needed:
+        raise UserError(
+            f"only {free >> 20} MiB free under {folder}, {needed >> 20} are needed (a state, the one that replaces it, "
+            "and a checkpoint): free some or choose another --out"
+        )

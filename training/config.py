@@ -11,7 +11,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -80,6 +80,7 @@ class Preset:
         latents: ``cached`` once for the whole run, or ``encoded`` anew in every step.
         caption: a table of settings, or a caption config's name.
         lora: what is trained instead of the checkpoint's own weights, where it is set.
+        licence: of what is trained; where it is not set, the base's.
 
     Raises:
         ValueError: a value outside its range, or two that contradict each other.
@@ -98,6 +99,7 @@ class Preset:
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     lora: LoraConfig | None = None
+    licence: str | None = None
     architecture: Architecture = field(default_factory=Architecture)
     vae: VaeConfig = field(default_factory=VaeConfig)
 
@@ -115,6 +117,12 @@ class Preset:
     def nominal_steps(self) -> float:
         """Steps of the run on ``pictures``: pictures * epochs / batch, as Table 1 follows from Table 5."""
         return self.pictures * self.diffusion.epochs / self.diffusion.batch
+
+
+def with_steps(preset: Preset, **changes: int | None) -> Preset:
+    """The preset with other ``epochs``, ``steps_per_epoch``, ``batch`` or ``seed``; None leaves one as it is."""
+    given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+    return replace(preset, diffusion=replace(preset.diffusion, **given))
 
 
 def preset_names() -> list[str]:

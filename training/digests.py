@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from training.errors import UserError
+from training.errors import UserError, writing
 from training.folder import Pictures
 from training.posts import Post
 
@@ -24,9 +24,10 @@ class Digests:
         self._file = folder / FILE
         self._known: dict[str, str] = {}
         try:
-            lines = self._file.read_text("utf-8").splitlines() if self._file.exists() else []
-            # A kill may have left half a line at the end: it is worked out again.
-            self._known = dict(json.loads(line) for line in lines if line.endswith("]"))
+            text = self._file.read_text("utf-8") if self._file.exists() else ""
+            # A kill may have left half a line at the end: it is worked out again, and the next one begins below it.
+            self._known = dict(json.loads(line) for line in text.splitlines() if line.endswith("]"))
+            self._begin = "" if text.endswith("\n") else "\n"
         except ValueError as error:
             raise UserError(f"{self._file} is damaged ({error}): delete it, it will be made again") from error
 
@@ -40,7 +41,12 @@ class Digests:
         stamp = f"{file.resolve()}:{post.shard_offset}:{found.st_size}:{found.st_mtime_ns}"
         if stamp not in self._known:
             self._known[stamp] = hashlib.sha256(pictures.data(post)).hexdigest()
+            self._remember(json.dumps([stamp, self._known[stamp]]))
+        return self._known[stamp]
+
+    def _remember(self, line: str) -> None:
+        with writing(self._file):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with self._file.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps([stamp, self._known[stamp]]) + "\n")
-        return self._known[stamp]
+                lines.write(f"{self._begin}{line}\n")
+        self._begin = ""

@@ -15,7 +15,8 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from generation.loading import DIFFUSERS_KINDS, TEXT_KINDS, Parts
+from generation.loading import Parts
+from training.checkpoint import rebuilt
 from training.denoiser import TRAINED, Denoiser
 from training.errors import UserError
 
@@ -87,12 +88,18 @@ class Several:
         return float(value.full_tensor() if isinstance(value, DTensor) else value)
 
     def whole(self, state: Any) -> Any:
-        """``state`` with every cut tensor put together; all processes call this at once."""
+        """``state`` with every cut tensor put together, one at a time, in the leading process's main memory.
+
+        All processes call this at once. A device holds no more than one whole tensor; the others keep nothing of them.
+        """
         if isinstance(state, dict):
             return {name: self.whole(value) for name, value in state.items()}
         if isinstance(state, list):
             return [self.whole(value) for value in state]
-        return state.full_tensor() if isinstance(state, DTensor) else state
+        if not isinstance(state, DTensor):
+            return state
+        whole = state.full_tensor()
+        return whole.cpu() if self.rank == 0 else whole.new_empty(0)
 
     def share(self, value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
         """This process's part of ``value``, as ``like`` is cut."""
@@ -110,7 +117,7 @@ class Several:
         if self.rank:
             yield parts
             return
-        unet, first, second = (_copy(name, getattr(parts, name), weights) for name in TRAINED)
+        unet, first, second = (_own(name, getattr(parts, name), weights) for name in TRAINED)
         yield replace(parts, unet=unet, text_encoder=first, text_encoder_2=second)
 
 
@@ -122,12 +129,8 @@ def _blocks(denoiser: Denoiser) -> Iterator[torch.nn.Module]:
         yield from getattr(encoder, "text_model", encoder).encoder.layers
 
 
-def _copy(name: str, module: torch.nn.Module, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
+def _own(name: str, module: torch.nn.Module, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
     """A component with whole weights, found among those of the denoiser."""
-    config: Any = module.config
-    with torch.device("meta"):
-        copy = TEXT_KINDS[name](config) if name in TEXT_KINDS else DIFFUSERS_KINDS[name].from_config(config)
     own = {key.removeprefix(f"{name}."): value for key, value in weights.items() if key.startswith(f"{name}.")}
-    copy.load_state_dict(own, assign=True, strict=True)
-    whole: torch.nn.Module = copy
-    return whole
+    made: torch.nn.Module = rebuilt(name, module, own)
+    return made

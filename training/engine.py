@@ -21,6 +21,7 @@ from training.config import Preset
 from training.denoiser import Denoiser
 from training.ema import Ema
 from training.errors import UserError
+from training.memory import LESS, enough_memory
 from training.noise import TIMESTEPS
 from training.objective import Losses, Objective
 from training.optimizers import build_optimizer
@@ -127,12 +128,8 @@ class Trainer:
             UserError: out of memory; the settings that need less are named.
         """
         micro_batches = self._batches(self.step)
-        try:
+        with enough_memory(lambda: _when(self.step, micro_batches), _less(micro_batches)):
             return self._advance(micro_batches)
-        except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            raise UserError(_out_of_memory(self.step, micro_batches)) from error
 
     def _advance(self, micro_batches: Sequence[Batch]) -> StepResult:
         factor = self.timeline.factor(self.step)
@@ -226,15 +223,16 @@ def _sums(losses: Losses, batch: Batch) -> torch.Tensor:
     return torch.cat([each.sum(1), ranges.flatten()])
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
+def _when(step: int, micro_batches: Sequence[Batch]) -> str:
+    rows, _, height, width = _largest(micro_batches)
+    return f"at step {step}, {rows} samples of {width}x{height} latents at once"
 
 
-def _out_of_memory(step: int, micro_batches: Sequence[Batch]) -> str:
-    rows, _, height, width = max((batch.latents.shape for batch in micro_batches), key=math.prod)
-    return (
-        f"out of memory at step {step}, {rows} samples of {width}x{height} latents at once. Less is needed with "
-        f"diffusion.micro_batch = {max(1, rows // 2)} (the same batch, in more parts), gradient_checkpointing = true, "
-        'precision = "bf16_autocast" or "bf16_weights", optimizer.name = "adafactor" or "adamw8bit", '
-        "optimizer.ema = 0, optimizer.text_lr = 0, smaller bucket sizes, or more processes (docs/distributed.md)"
-    )
+def _less(micro_batches: Sequence[Batch]) -> str:
+    """What needs less in a step."""
+    half = max(1, _largest(micro_batches)[0] // 2)
+    return f"diffusion.micro_batch = {half} (the same batch, in more parts), gradient_checkpointing = true, {LESS}"
+
+
+def _largest(micro_batches: Sequence[Batch]) -> torch.Size:
+    return max((batch.latents.shape for batch in micro_batches), key=math.prod)

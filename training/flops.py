@@ -42,16 +42,18 @@ def counted(work: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
-def unet_flops(unet: Any, height: int, width: int, tokens: int, *, backward: bool) -> int:
+def unet_flops(unet: Any, height: int, width: int, tokens: int, *, backward: bool, frozen: bool = False) -> int:
     """FLOPs of one U-Net pass (and its backward pass) over a latent of ``height`` x ``width`` cells.
 
-    ``unet`` lies on the meta device.
+    ``unet`` lies on the meta device. ``frozen``: its own weights learn nothing, as beside a LoRA, so that the backward
+    pass is that of the activations alone.
     """
+    unet.requires_grad_(not frozen)
     config = unet.config
     pooled = config.projection_class_embeddings_input_dim - TIME_IDS * config.addition_time_embed_dim
     shapes = {"latent": (1, config.in_channels, height, width), "hidden": (1, tokens, config.cross_attention_dim),
               "pooled": (1, pooled), "ids": (1, TIME_IDS)}  # fmt: skip
-    made = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+    made = {name: torch.empty(shape, device="meta", requires_grad=frozen) for name, shape in shapes.items()}
 
     def work() -> None:
         more = {"text_embeds": made["pooled"], "time_ids": made["ids"]}
@@ -63,8 +65,9 @@ def unet_flops(unet: Any, height: int, width: int, tokens: int, *, backward: boo
     return counted(work)
 
 
-def text_flops(encoder: Any, *, backward: bool) -> int:
-    """FLOPs of one prompt through a text encoder of the meta device, and back."""
+def text_flops(encoder: Any, *, backward: bool, frozen: bool = False) -> int:
+    """FLOPs of one prompt through a text encoder of the meta device, and back; ``frozen`` as in `unet_flops`."""
+    encoder.requires_grad_(not frozen).get_input_embeddings().requires_grad_(True)
     ids = torch.zeros((1, encoder.config.max_position_embeddings), dtype=torch.long, device="meta")
 
     def work() -> None:
@@ -85,12 +88,13 @@ def vae_flops(vae: Any, height: int, width: int) -> int:
 class ImageWork:
     """What one image costs to train on, forward and backward; its latents are there.
 
-    ``text``: both text encoders learn as well. Activations that are computed a second time (gradient checkpointing) do
-    not count: they are not the model's work.
+    ``text``: both text encoders learn as well; captions fill their positions ``chunks`` times. ``frozen``: what learns
+    is a LoRA beside the weights, whose own few hundredths do not count. Activations that are computed a second time
+    (gradient checkpointing) do not count either: they are not the model's work.
     """
 
-    def __init__(self, parts: Parts, *, text: bool) -> None:
-        self._parts, self._text = parts, text
+    def __init__(self, parts: Parts, *, text: bool, chunks: int = 1, frozen: bool = False) -> None:
+        self._parts, self._text, self._chunks, self._frozen = parts, text, chunks, frozen
         self.tflop = lru_cache(None)(self._tflop)
 
     @cached_property
@@ -105,5 +109,7 @@ class ImageWork:
     def _tflop(self, height: int, width: int) -> float:
         """10^12 FLOPs of an image of so many pixels."""
         cells = height // self._parts.latent_factor, width // self._parts.latent_factor
-        unet = unet_flops(self._meta["unet"], *cells, self._parts.max_tokens, backward=True)
-        return (unet + sum(text_flops(encoder, backward=self._text) for encoder in self._meta["text"])) / TERA
+        tokens = self._chunks * self._parts.max_tokens
+        unet = unet_flops(self._meta["unet"], *cells, tokens, backward=True, frozen=self._frozen)
+        texts = (text_flops(one, backward=self._text, frozen=self._frozen) for one in self._meta["text"])
+        return (unet + self._chunks * sum(texts)) / TERA

@@ -8,14 +8,14 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from generation.files import write_json
-from generation.lora_file import read_lora_info
-from training.errors import UserError
+from training.errors import UserError, writing
+from training.run_files import checkpoints_in, epoch_of, loras_in
 
 TIMEOUT = 10.0  # seconds of waiting for one answer
 REGISTER_TIMEOUT = 120.0  # before it answers, the arena reads and hashes the whole folder: 7 GB for a real SDXL
@@ -25,6 +25,7 @@ REGISTERED = "arena.json"
 ROW = (
     "epoch",
     "contestant",
+    "contestant_id",
     "checkpoint",
     "rank",
     "value",
@@ -142,7 +143,8 @@ def _verdict(error: urllib.error.HTTPError) -> Exception:
 class ArenaHook:
     """What a run tells the arena, and hears back; whatever fails is said once and never stops the training.
 
-    ``arena.json`` in the run folder holds, by the arena's address, the checkpoints that it has answered for.
+    ``arena.json`` in the run folder holds, by the arena's address, the checkpoints that it has answered for, each with
+    the number of the contestant that it became.
     """
 
     def __init__(
@@ -193,23 +195,24 @@ class ArenaHook:
                 self._say(f"{name} refused by the arena: {error}")
                 continue
             self._say(f"{name} registered: {answer.get('url', answer)}")
-            known = self._known()
-            known.setdefault(self._client.url, []).append(name)
-            write_json(self._folder / REGISTERED, known)
+            here = self._here() | {name: answer["id"]}
+            with writing(self._folder / REGISTERED):
+                write_json(self._folder / REGISTERED, self._known() | {self._client.url: here})
 
     def waiting(self) -> list[str]:
         """Names of whole checkpoint folders, or LoRAs, that the arena has not got yet, in the order of their epochs."""
-        files = self._folder.glob("epoch-*[0-9].safetensors" if self._base else "epoch-*[0-9]/checkpoint.json")
-        there = sorted(file.name if self._base else file.parent.name for file in files)
-        known = self._known().get(self._client.url, [])
-        return [name for name in there if name not in known]
+        there, known = (loras_in if self._base else checkpoints_in)(self._folder), self._here()
+        return [path.name for path in there if path.name not in known]
 
-    def _known(self) -> dict[str, list[str]]:
+    def _here(self) -> dict[str, int]:
+        """The arena's contestants by the names of the checkpoints."""
+        return self._known().get(self._client.url, {})
+
+    def _known(self) -> dict[str, dict[str, int]]:
         path = self._folder / REGISTERED
-        if not path.exists():
-            return {}
-        known: dict[str, list[str]] = json.loads(path.read_text("utf-8"))
-        return known
+        known = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        # Lists of names are of an earlier version: the arena answers the same when it is asked again.
+        return {url: names for url, names in known.items() if isinstance(names, dict)}
 
     def standings(self) -> list[dict[str, Any]] | None:
         """The run's own rows of the TrueSkill board, the best first; None when the arena does not answer."""
@@ -218,14 +221,14 @@ class ArenaHook:
         except (ArenaUnreachable, ArenaRefused) as error:
             self._say(f"no standings: {error}")
             return None
-        return [{name: row[name] for name in ROW} for row in board["rows"] if self.owns(row)]
+        rows = [{name: row[name] for name in ROW} for row in board["rows"] if self._base or row["run"] == self._run]
+        return self._of_loras(rows) if self._base else rows
 
-    def owns(self, row: Mapping[str, Any]) -> bool:
-        """A LoRA's row is one of its base's run, and is called after both."""
-        if self._base is None:
-            return bool(row["run"] == self._run)
-        epochs = self._folder.glob("epoch-*[0-9].safetensors")
-        return any(row["contestant"].endswith(f" + {read_lora_info(file).name}") for file in epochs)
+    def _of_loras(self, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those of the run's own LoRAs, with their epochs: the board has the base's run and epoch."""
+        epochs = {contestant: epoch_of(Path(name)) for name, contestant in self._here().items()}
+        own = (row for row in rows if row["contestant_id"] in epochs)
+        return [{**row, "epoch": epochs[row["contestant_id"]]} for row in own]
 
 
 def format_standings(rows: Sequence[Mapping[str, Any]] | None) -> str:

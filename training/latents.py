@@ -21,7 +21,8 @@ from training.buckets import Crop
 from training.errors import UserError
 from training.images import to_float
 
-CHUNK = 8  # pictures in one pass of the encoder, always: sums of another number of pictures may round differently
+CHUNK = 8  # the most pictures in one pass of the encoder
+CHUNK_PIXELS = 2 * 2**20  # and their most pixels: SDXL's encoder holds several maps of 0.5 GiB for each 2^20 of them
 SHARD_BYTES = 256 * 2**20
 
 
@@ -29,14 +30,21 @@ SHARD_BYTES = 256 * 2**20
 def encode(vae: Any, pixels: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
     """Posterior means (N, C, h, w), not normalised, of N pictures (H, W, 3) of one size, on the encoder's device.
 
-    The encoder always gets ``CHUNK`` pictures, the last ones repeated: a latent's bits depend on its picture alone.
+    The encoder always gets as many pictures of a size (`at_once`), the last ones repeated: sums of another number may
+    round differently, and a latent's bits depend on its picture alone.
     """
     images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
+    count = at_once(*images.shape[2:])
     parts = []
-    for part in images.split(CHUNK):
-        filled = torch.cat([part, part[-1:].expand(CHUNK - len(part), -1, -1, -1)])
+    for part in images.split(count):
+        filled = torch.cat([part, part[-1:].expand(count - len(part), -1, -1, -1)])
         parts.append(vae.encode(to_float(filled).to(vae.device)).latent_dist.mean[: len(part)])
     return torch.cat(parts)
+
+
+def at_once(height: int, width: int) -> int:
+    """How many pictures of a size go through the encoder in one pass: 8 up to 512 x 512, 2 of 1024 x 1024, then 1."""
+    return max(1, min(CHUNK, CHUNK_PIXELS // (height * width)))
 
 
 class LatentCache:

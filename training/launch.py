@@ -12,17 +12,15 @@ import torch
 
 from generation.files import write_json
 from training.config import Preset, from_mapping, to_mapping
-from training.errors import UserError
+from training.errors import UserError, writing
 from training.flops import peak_of
 from training.hooks import ArenaClient, ArenaHook
 from training.preference import Preference, level_of
 from training.processes import join
 from training.run import Run, RunPlan
-from training.run_files import RUN
+from training.run_files import LAUNCH, RUN
 from training.tensorboard import check_installed, open_events
 from training.watch import Display
-
-LAUNCH = "launch.json"
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,8 @@ class Launch:
         run = Run(plan, display, stop, processes)
         if processes.rank:  # the leading process alone writes, and speaks with people and arena
             return run
-        write_json(out / LAUNCH, to_mapping(self))
+        with writing(out / LAUNCH):
+            write_json(out / LAUNCH, to_mapping(self))
         if self.tensorboard:
             run.mirror(open_events(out, run.step))
         if peak is None:

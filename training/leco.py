@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from generation.conditioning import TextCondition, encode_text, time_ids
 from generation.loading import Parts
 from generation.samplers import make_schedule, sample_euler
 from training.adapters import Adapters
-from training.lora_config import LoraConfig
+from training.leco_config import ACTIONS, LecoConfig
 from training.noise import generator
 from training.schedule import annealed
 
@@ -27,55 +27,6 @@ DENOISE_STEPS = 50
 WALK = DENOISE_STEPS - 1  # states of a walk: after 1 to 49 of the 50 steps
 SAMPLE_CFG = 3.0
 HELD_OUT = 2**40  # the walk that measures: no training gets there
-ACTIONS = {"erase": -1.0, "enhance": 1.0}
-
-
-@dataclass(frozen=True)
-class LecoConfig:
-    """What is taught.
-
-    Attributes:
-        concept: the prompt whose answer changes.
-        action: ``erase`` moves it away from the positive prompt, ``enhance`` towards it.
-        neutral: the prompt that the answer starts from.
-        positive: the prompt that gives the direction; empty stands for the concept.
-        unconditional: the prompt that the direction is measured from.
-        guidance: g, how far along it.
-        preserve: prompts whose answers are held where they are.
-        steps, batch, lr: of AdamW; the rate falls to zero by one half cosine.
-        size: pixels of a side of the square that is denoised.
-        seed: of everything random.
-        lora: the adapters.
-
-    Raises:
-        ValueError: a value outside its range.
-    """
-
-    concept: str
-    action: str = "erase"
-    neutral: str = ""
-    positive: str = ""
-    unconditional: str = ""
-    guidance: float = 1.0
-    preserve: tuple[str, ...] = ()
-    steps: int = 500
-    batch: int = 1
-    lr: float = 1e-4
-    size: int = 1024
-    seed: int = 0
-    lora: LoraConfig = field(default_factory=lambda: LoraConfig(rank=4, targets=("cross_attention",)))
-
-    def __post_init__(self) -> None:
-        if not self.concept.strip():
-            raise ValueError("the concept is empty: write the tags that are to change")
-        if self.action not in ACTIONS:
-            raise ValueError(f"action must be one of {', '.join(ACTIONS)}, got {self.action!r}")
-        for name in ("steps", "batch", "size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("guidance", "lr"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
 
 
 class LossNotFinite(Exception):
@@ -117,12 +68,16 @@ class Leco:
             loss = loss + functional.mse_loss(self.epsilon(states, prompt), before) / len(self.config.preserve)
         if not math.isfinite(loss.item()):
             raise LossNotFinite(f"the loss is not finite at step {self.step}")
-        self._optimizer.param_groups[0]["lr"] = self.config.lr * annealed(self.step / self.config.steps)
+        self._optimizer.param_groups[0]["lr"] = self.rate(self.step)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self._optimizer.step()
         self.step += 1
         return loss.item()
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step: half a cosine down to zero."""
+        return self.config.lr * annealed(step / self.config.steps)
 
     @torch.no_grad()
     def walk(self, number: int, prompt: str, rows: int) -> torch.Tensor:

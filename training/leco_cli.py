@@ -16,7 +16,8 @@ from training.arguments import positive
 from training.base_files import unpack_base
 from training.config import HOME, from_mapping, to_mapping
 from training.display import TerminalDisplay, quieten_libraries
-from training.leco import LecoConfig
+from training.leco_config import LecoConfig
+from training.leco_launch import LecoLaunch
 from training.leco_run import LecoRun
 from training.lora_config import TARGETS
 from training.run import Stopped
@@ -29,16 +30,22 @@ LORA = ("rank", "alpha", "targets")
 def main(argv: Sequence[str]) -> int:
     """Train until done (0) or asked to stop (130). Raises UserError for what the user can fix."""
     arguments = _parser().parse_args(argv)
-    torch.set_num_threads(arguments.threads)
-    quieten_libraries()
     config = _config(arguments)
     base = arguments.base or unpack_base(HOME / "base")[-1]
     out = arguments.out or HOME / "runs" / f"leco-{canonical_sha256(to_mapping(config))[:8]}"
+    launch = LecoLaunch(str(base.resolve()), arguments.device, arguments.threads, tuple(arguments.unrelated))
+    return teach(launch, config, out)
+
+
+def teach(launch: LecoLaunch, config: LecoConfig, out: Path) -> int:
+    """Train what is left of a run; its exit status."""
+    torch.set_num_threads(launch.threads)
+    quieten_libraries()
     stop = threading.Event()
     with stop_on_signal(stop), TerminalDisplay() as display:
-        run = LecoRun(base, config, out, display, stop, arguments.device)
+        run = LecoRun(launch, config, out, display, stop)
         try:
-            display.say(f"{run.name}: done, {run.train(arguments.unrelated)}")
+            display.say(f"{run.name}: done, {run.train()}")
         except Stopped as stopped:
             display.say(str(stopped))
             return INTERRUPTED
@@ -60,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training leco",
         description="Teach a LoRA to answer a concept's prompt as if it meant something else; no pictures are needed. "
-        "The same command resumes a run.",
+        "The same command resumes a run, and so does `resume` by its folder.",
     )
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--erase", metavar="PROMPT", help="move the answer to this prompt away from it")

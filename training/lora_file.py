@@ -16,8 +16,7 @@ from generation.convert import MODELSPEC_PREDICTION
 from generation.files import write_bytes
 from generation.header import header_of
 from training.adapters import Adapters
-from training.errors import UserError
-from training.state import FULL
+from training.errors import writing
 
 
 def write_lora(path: Path, adapters: Adapters, base: CheckpointInfo, manifest: Mapping[str, Any]) -> str:
@@ -31,11 +30,9 @@ def write_lora(path: Path, adapters: Adapters, base: CheckpointInfo, manifest: M
     """
     tensors = adapters.tensors()
     said = {**_kohya(adapters, base, manifest), **_modelspec(base, manifest, tensors), **header_of(manifest)}
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, save(tensors, metadata={"format": "pt", **said}))
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error}; {FULL}") from error
     return file_sha256(path)
 
 

@@ -1,11 +1,13 @@
-"""What training holds besides activations: weights, gradients, moments, averages (docs/throughput.md)."""
+"""What training holds besides activations, and what needs less where it is too much (docs/throughput.md)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 
+from training.errors import UserError
 from training.train_config import OptimizerConfig
 
 GIB = 2**30
@@ -13,14 +15,39 @@ WIDTH = {"float32": 4, "bf16_autocast": 4, "bf16_weights": 2}  # bytes of a weig
 AVERAGE = 4  # averages are float32 always
 BLOCK = 256  # numbers of bitsandbytes' 8-bit moments that share a float32 scale
 
+LESS = (
+    'precision = "bf16_autocast" or "bf16_weights", optimizer.name = "adafactor" or "adamw8bit", optimizer.ema = 0, '
+    "optimizer.text_lr = 0, smaller bucket sizes, or more processes (docs/distributed.md)"
+)
 
-def state_bytes(modules: Iterable[torch.nn.Module], optimizer: OptimizerConfig, precision: str) -> int:
-    """Bytes of all learning parameters of ``modules``, which may lie on the meta device, and of what goes with them."""
+
+@contextmanager
+def enough_memory(doing: Callable[[], str], less: str = LESS) -> Iterator[None]:
+    """Within the block, a device or processor that runs out of memory raises UserError: when, and what needs less."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise UserError(f"out of memory {doing()}. Less is needed with {less}") from error
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def state_bytes(
+    modules: Iterable[torch.nn.Module], optimizer: OptimizerConfig, precision: str, *, gradients: bool = True
+) -> int:
+    """Bytes of all learning parameters of ``modules``, which may lie on the meta device, and of what goes with them.
+
+    Without ``gradients`` it is what a saved state takes.
+    """
     width = WIDTH[precision]
     total = 0.0
     for parameter in (one for module in modules for one in module.parameters() if one.requires_grad):
         count = parameter.numel()
-        total += 2 * count * width + _moments(parameter.shape, optimizer.name, width)
+        total += (1 + gradients) * count * width + _moments(parameter.shape, optimizer.name, width)
         total += count * AVERAGE if optimizer.ema else 0
     return round(total)
 

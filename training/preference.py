@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from generation.checkpoint import INFO_FILE
 from generation.recipe import Recipe
 from training.errors import UserError
 from training.hooks import ArenaClient, ArenaRefused, ArenaUnreachable
+from training.run_files import checkpoints_in
 
 MOST_LEVEL = 0.9999  # the arena answers no higher one
 
@@ -147,7 +149,7 @@ class Preference:
 def epochs_in(folder: Path) -> list[tuple[int, str]]:
     """Epoch and the arena's name (hash/recipe) of every whole checkpoint of a run folder, the earliest first."""
     found = []
-    for file in folder.glob("epoch-*[0-9]/checkpoint.json"):
-        fields = json.loads(file.read_text("utf-8"))
+    for checkpoint in checkpoints_in(folder):
+        fields = json.loads((checkpoint / INFO_FILE).read_text("utf-8"))
         found.append((int(fields["epoch"]), f"{fields['sha256']}/{Recipe.from_dict(fields['recipe']).sha256}"))
-    return sorted(found)
+    return found

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from generation.files import write_json, write_text
-from training import run_report, run_report_page
+from training import leco_report, run_report
 from training.config import caption_names, load_captions
 from training.errors import UserError
+from training.leco_launch import is_leco
 from training.report import gather
 from training.report_captions import Asked
 from training.report_page import page
+from training.run_report import is_run
+from training.run_report_page import page as run_page
 from training.token_counts import WORDS, of_checkpoint
 
 
@@ -20,13 +23,20 @@ def main(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     if not arguments.data.is_dir():
         raise UserError(f"there is no folder {arguments.data}: name a run's, or that of a prepared set")
-    if run_report.is_run(arguments.data):
-        values = run_report.gather(arguments.data)
-        return _write(arguments.out or arguments.data, values, run_report_page.page(values))
+    if is_run(arguments.data):
+        values, html = _of_run(arguments.data)
+        return _write(arguments.out or arguments.data, values, html)
     config = load_captions(arguments.captions)
     counter = of_checkpoint(arguments.tokenizer) if arguments.tokenizer else WORDS
     values = gather(Asked(arguments.data, config, arguments.captions, counter, arguments.seed))
     return _write(arguments.out or arguments.data, values, page(values))
+
+
+def _of_run(folder: Path) -> tuple[dict[str, Any], str]:
+    """Values and page of a run that trains on pictures, or of one that teaches a concept."""
+    gather_run, page_of = (leco_report.gather, leco_report.page) if is_leco(folder) else (run_report.gather, run_page)
+    values = gather_run(folder)
+    return values, page_of(values)
 
 
 def _write(out: Path, values: dict[str, Any], html: str) -> int:

@@ -5,32 +5,29 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from generation.checkpoint import CheckpointError
-from generation.families import SDXL
-from generation.loading import Parts, load_parts
 from training.adapters import Adapters
-from training.checkpoint import check_space, identity, point_latest, write_checkpoint
+from training.base_loading import adopting, load_base
+from training.checkpoint import WEIGHTS, check_space, point_latest
 from training.config import HOME, Preset
 from training.denoiser import TRAINED
 from training.engine import LossNotFinite, Trainer
+from training.epochs import Epochs
 from training.errors import UserError
 from training.feed import Feed, ReadAhead
 from training.feedback import Feedback
 from training.flops import ImageWork
 from training.folder import read_manifest
 from training.hooks import ArenaHook, Progress
-from training.lora_file import write_lora
-from training.memory import GIB, state_bytes
+from training.memory import GIB, enough_memory, state_bytes
 from training.meter import Meter
 from training.preference import Preference, Preferred
 from training.processes import Alone, Processes
 from training.run_folder import RunFolder
 from training.run_log import Events, RunLog
-from training.state import load_state, prune_checkpoints, save_state
+from training.state import STATE, load_state, save_state
 from training.watch import Display, Silent
 
 
@@ -71,33 +68,45 @@ class Run:
         self._display = display if self._leads else Silent()
         self._stop = stop
         self._feedback: Feedback | None = None
+        self._log = RunLog(plan.out)
         manifest = read_manifest(plan.data)
         dataset = {key: manifest[key] for key in ("posts", "posts_sha256", "images_sha256", "seed", "command")}
-        self._prepare = manifest.get("prepare")
-        self._attribution = "; ".join(style["attribution"] for style in manifest["styles"])
-        self._parts = _load_base(plan.base, plan.preset, str(self._processes.device), self._display)
+        with enough_memory(lambda: "loading the base"):
+            base = load_base(plan.base, str(self._processes.device))
+        self._parts = adopting(base, plan.preset.objective, self._display.say)
         self._feed = Feed(plan.data, plan.preset, self._parts, plan.cache,
                           rank=self._processes.rank, world=self._processes.world)  # fmt: skip
         self._timeline = self._feed.timeline
         lora = plan.preset.lora
-        self._adapters = Adapters(self._parts, lora, self.config.seed) if lora else None
+        adapters = Adapters(self._parts, lora, self.config.seed) if lora else None
         self.folder_of_run = RunFolder(plan.out, plan.preset, dataset, self._parts.info.sha256)
         self.name = self.folder_of_run.name
+        self._epochs = Epochs(plan.out, plan.preset, self._parts, adapters, self.name, dataset, manifest)
         if self._leads:
             self.folder_of_run.claim()
-            check_space(plan.out)
         for caution in plan.preset.objective.cautions(self.config.batch):
             self._display.say(f"caution: {caution}")
         self._ahead = ReadAhead(self._feed.batches, self._timeline.steps)
-        self._trainer = Trainer(self._parts, plan.preset, self._timeline, self._ahead, self._processes)
-        held = state_bytes(
-            (getattr(self._parts, name) for name in TRAINED), plan.preset.optimizer, self.config.precision
-        )
-        display.say(f"weights, gradients, moments and averages: {held / GIB:.2f} GiB in all, besides activations")
-        self._log = RunLog(plan.out)
+        with enough_memory(lambda: "taking up the weights"):
+            self._trainer = Trainer(self._parts, plan.preset, self._timeline, self._ahead, self._processes)
+        self._check_sizes()
         self._pictures = ""
-        self._encode()
+        with enough_memory(lambda: "encoding pictures", "smaller bucket sizes, or a cache that another device filled"):
+            self._encode()
         self._resume()
+
+    def _check_sizes(self) -> None:
+        """Say what the run holds in memory, and refuse a disk that cannot hold what it saves."""
+        learning = [getattr(self._parts, name) for name in TRAINED]
+        kind, precision = self.plan.preset.optimizer, self.config.precision
+        held = state_bytes(learning, kind, precision) / GIB
+        self._display.say(f"weights, gradients, moments and averages: {held:.2f} GiB in all, besides activations")
+        state, before = state_bytes(learning, kind, precision, gradients=False), self.plan.out / STATE
+        half = 0 if self.plan.preset.lora else 2 * sum(
+            value.numel() for name in WEIGHTS for value in getattr(self._parts, name).parameters()
+        )  # fmt: skip
+        if self._leads:
+            check_space(self.plan.out, 2 * state + half - (before.stat().st_size if before.exists() else 0))
 
     def _encode(self) -> None:
         """Latents first, each process its part; the run knows its pictures by what they hash to."""
@@ -109,13 +118,17 @@ class Run:
         state = load_state(self.plan.out)
         if state is not None:
             self.folder_of_run.check_state(state, self._pictures)
-            self._trainer.load(state)
+            with enough_memory(lambda: "taking up the saved state"):
+                self._trainer.load(state)
             self._display.say(f"resumed {self.name} at step {self._trainer.step} of {self._timeline.steps}")
             if state["world"] != self._processes.world:
                 self._display.say(f"by {self._processes.world} processes, before by {state['world']}: "
                                   "the batches are the same, sums may round differently")  # fmt: skip
         if self._leads:
-            self._log.cut(self._trainer.step)
+            self._log.cut(self.step)
+            done = self._timeline.place(self.step)[0]
+            if done and self.folder(done).exists():  # a kill may have come between the state and this
+                point_latest(self.plan.out, self.folder(done).name)
 
     def connect(self, arena: ArenaHook, preference: Preference | None = None) -> None:
         """From now on tell the arena, first what it has not got yet, and stop where ``preference`` says so."""
@@ -138,7 +151,9 @@ class Run:
             Stopped: asked to by the event, or people prefer an earlier epoch; a resume goes on at the very same step.
             UserError: the loss is not finite, memory or disk are full; the last good checkpoint is named and stays.
         """
-        work = ImageWork(self._parts, text=self.plan.preset.optimizer.text_lr > 0)
+        lora = self.plan.preset.lora
+        text = self.plan.preset.optimizer.text_lr > 0 and (lora is None or "text" in lora.targets)
+        work = ImageWork(self._parts, text=text, chunks=self.config.text_chunks, frozen=lora is not None)
         peak = self.plan.peak_tflops and self.plan.peak_tflops * self._processes.world
         meter = Meter(work.tflop, peak)
         try:
@@ -162,7 +177,7 @@ class Run:
 
     def folder(self, epoch: int) -> Path:
         """Where the checkpoint of ``epoch`` (1-based) lies; of a LoRA, its file."""
-        return self.plan.out / f"epoch-{epoch:02d}{'.safetensors' if self._adapters else ''}"
+        return self._epochs.path(epoch)
 
     def _advance(self, meter: Meter) -> None:
         """One step and what follows from it."""
@@ -219,33 +234,14 @@ class Run:
                 self._feedback.arena.register()
                 self._feedback.look(self.step)
                 self._display.say(self._feedback.standings())
-            folders = [self.folder(number) for number in range(1, epoch + 1)]
-            for gone in prune_checkpoints(folders, self.config.keep, self.config.keep_every):
+            for gone in self._epochs.prune(epoch):
                 self._display.say(f"{gone.name} deleted: keep = {self.config.keep}")
 
     def _write_checkpoint(self, epoch: int) -> None:
-        with self._trainer.averaged() as parts:
-            if self._leads and self._adapters:
-                written = write_lora(self.folder(epoch), self._adapters, parts.info, self._fields(epoch))
-                self._log.epoch(epoch, self._trainer.step, written)
-            elif self._leads:
-                info = write_checkpoint(self.folder(epoch), parts, self._fields(epoch))
-                self._log.epoch(epoch, self._trainer.step, info.sha256)
-
-    def _fields(self, epoch: int) -> dict[str, Any]:
-        return identity(
-            self._parts,
-            run=self.name,
-            epoch=epoch,
-            step=self._trainer.step,
-            name=f"{self.plan.preset.title} epoch {epoch}",
-            preset=self.plan.preset.name,
-            parent=self._parts.info.sha256,
-            attribution=self._attribution,
-            dataset=self.folder_of_run.settings["dataset"],
-            config=self.folder_of_run.settings["preset"],
-            prepare=self._prepare,
-        )
+        with enough_memory(lambda: f"writing epoch {epoch}"), self._trainer.averaged() as parts:
+            if self._leads:
+                config = self.folder_of_run.settings["preset"]
+                self._log.epoch(epoch, self.step, self._epochs.write(parts, epoch, self.step, config))
 
     def _report(self, meter: Meter, state: str, message: str) -> None:
         step = self._trainer.step
@@ -274,27 +270,3 @@ class Run:
     def _last(self) -> str:
         done = self._timeline.place(self._trainer.step)[0]
         return str(self.folder(done)) if done else f"none of this run, but its base {self.plan.base}"
-
-
-def _load_base(folder: Path, preset: Preset, device: str, display: Display) -> Parts:
-    """The base, from now on with what the objective says of prediction, schedule and padding."""
-    try:
-        parts = load_parts(folder, device=device)
-    except CheckpointError as error:
-        raise UserError(f"the base cannot be loaded: {error}") from error
-    if parts.family != SDXL:
-        raise UserError(f"the base {folder} is {parts.family.name}; only {SDXL.name} is trained")
-    wanted = preset.objective
-    found = (parts.info.prediction_type, parts.info.zero_snr, parts.info.pad_mask)
-    names = ("prediction", "zero_snr", "pad_mask")
-    for name, before in zip(names, found, strict=True):
-        if getattr(wanted, name) != before:
-            display.say(f"caution: the base was trained with {name} {before}, this run is with {getattr(wanted, name)}")
-    info = replace(parts.info, prediction_type=wanted.prediction, zero_snr=wanted.zero_snr, pad_mask=wanted.pad_mask)
-    return replace(parts, info=info)
-
-
-def with_steps(preset: Preset, **changes: int | None) -> Preset:
-    """The preset with other ``epochs``, ``steps_per_epoch``, ``batch`` or ``seed``; None leaves one as it is."""
-    given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
-    return replace(preset, diffusion=replace(preset.diffusion, **given))

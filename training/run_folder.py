@@ -10,7 +10,7 @@ from typing import Any
 from generation.canonical import canonical_sha256
 from generation.files import write_json, write_text
 from training.config import Preset, to_mapping
-from training.errors import UserError
+from training.errors import UserError, writing
 from training.toml_writer import to_toml
 
 # What may change when a run is resumed: it moves work and files about, and no result beyond the rounding of sums.
@@ -32,7 +32,8 @@ class RunFolder:
         Raises:
             UserError: it holds another one; what differs is named.
         """
-        self._out.mkdir(parents=True, exist_ok=True)
+        with writing(self._out):
+            self._out.mkdir(parents=True, exist_ok=True)
         path = self._out / "run.json"
         if path.exists():
             found = json.loads(path.read_text("utf-8"))
@@ -45,8 +46,9 @@ class RunFolder:
                 )
         config = to_mapping(self._preset)
         config_sha256 = canonical_sha256(config)
-        write_text(self._out / "config.toml", f"# sha256 {config_sha256}\n{to_toml(config)}")
-        write_json(path, {"run": self.name, "config_sha256": config_sha256, **self.settings})
+        with writing(self._out):
+            write_text(self._out / "config.toml", f"# sha256 {config_sha256}\n{to_toml(config)}")
+            write_json(path, {"run": self.name, "config_sha256": config_sha256, **self.settings})
 
     def check_state(self, state: Mapping[str, Any], pictures: str) -> None:
         """Raise UserError where a state is of another run, or its pictures are no longer those of the data set."""

@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import Any, Protocol
 
 from generation.files import write_text
+from training.errors import writing
 from training.meter import rates
 from training.run_files import EPOCHS, STANDINGS, STEPS
 
@@ -23,6 +24,8 @@ class Events(Protocol):
 
 class RunLog:
     """The ``.jsonl`` files of a run folder; every line says its ``step``, finished steps from 1 on.
+
+    A disk that is full or not writable raises UserError.
 
     What is measured in seconds stands under ``speed``; all else is the same in every repetition of a run.
     """
@@ -42,7 +45,8 @@ class RunLog:
             lines = path.read_text("utf-8").splitlines(keepends=True) if path.exists() else []
             kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
             if len(kept) < len(lines):
-                write_text(path, "".join(kept))
+                with writing(path):
+                    write_text(path, "".join(kept))
 
     def step(self, line: Mapping[str, Any]) -> None:
         """A finished step."""
@@ -65,7 +69,7 @@ class RunLog:
         self._add(STANDINGS, line)
 
     def _add(self, name: str, line: Mapping[str, Any]) -> None:
-        with (self._folder / name).open("a", encoding="utf-8") as file:
+        with writing(self._folder / name), (self._folder / name).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if self._events is not None:
             self._events.add(name, line)
@@ -74,5 +78,5 @@ class RunLog:
         """To the disk itself, as a state is that the lines must not be older than."""
         for name in (STEPS, EPOCHS):
             if (self._folder / name).exists():
-                with (self._folder / name).open("rb") as file:
+                with writing(self._folder / name), (self._folder / name).open("rb") as file:
                     os.fsync(file.fileno())

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generation.checkpoint import INFO_FILE
+from generation.checkpoint import INFO_FILE, file_sha256
 from training.errors import UserError
 from training.run_files import ASKED, EPOCHS, RUN, SAMPLES, STANDINGS, STEPS
 
@@ -33,8 +33,8 @@ def gather(folder: Path) -> dict[str, Any]:
     """
     settings = json.loads((folder / RUN).read_text("utf-8"))
     table, by_epoch = _steps(folder)
-    epochs = list(_lines(folder / EPOCHS))
-    standings = list(_lines(folder / STANDINGS))
+    epochs = list(lines_of(folder / EPOCHS))
+    standings = list(lines_of(folder / STANDINGS))
     return {
         "run": settings["run"],
         "folder": str(folder.resolve()),
@@ -43,16 +43,16 @@ def gather(folder: Path) -> dict[str, Any]:
         "images": int(table["images"].sum()),
         "seconds": float(table["wall_s"].sum()),
         "data_wait": float(table["wait_s"].sum() / table["wall_s"].sum()),
-        "mfu": _mean(table["mfu"]),
+        "mfu": mean_of(table["mfu"]),
         "curve": _curve(table),
         "by_timestep": {str(epoch): sums.tolist() for epoch, sums in sorted(by_epoch.items())},
         "epochs": [line | _checkpoint(folder, line["epoch"]) for line in epochs],
         "standings": standings,
-        "samples": _samples(folder),
+        "samples": samples_of(folder),
     }
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def lines_of(path: Path) -> Iterator[dict[str, Any]]:
     """The lines of a log file, which need not be there; one that a kill cut short is left out."""
     if not path.is_file():
         return
@@ -69,7 +69,7 @@ def _steps(folder: Path) -> tuple[dict[str, NDArray[np.float64]], dict[int, NDAr
     """The columns of the steps' log, each (steps,), and by epoch samples and summed raw losses by timestep, (10, 2)."""
     rows: list[tuple[float, ...]] = []
     by_epoch: dict[int, NDArray[np.float64]] = {}
-    for line in _lines(folder / STEPS):
+    for line in lines_of(folder / STEPS):
         known = {**line, **line["speed"]}
         rows.append(tuple(np.nan if known.get(name) is None else known[name] for name in COLUMNS))
         sums = by_epoch.setdefault(line["epoch"], np.zeros((TENTHS, 2)))
@@ -89,7 +89,7 @@ def _curve(table: Mapping[str, NDArray[np.float64]]) -> list[dict[str, float | N
 
 def _point(part: Mapping[str, NDArray[np.float64]]) -> dict[str, float | None]:
     seconds = float(part["wall_s"].sum()) or 1e-9
-    means = {name: _mean(part[name]) for name in ("loss", "raw_loss", "unet_lr", "text_lr", "mfu")}
+    means = {name: mean_of(part[name]) for name in ("loss", "raw_loss", "unet_lr", "text_lr", "mfu")}
     return {
         "step": float(part["step"].mean()),
         **means,
@@ -98,21 +98,28 @@ def _point(part: Mapping[str, NDArray[np.float64]]) -> dict[str, float | None]:
     }
 
 
-def _mean(values: NDArray[np.float64]) -> float | None:
+def mean_of(values: NDArray[np.float64]) -> float | None:
     """The mean of the known values, None where there is none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else None
 
 
 def _checkpoint(folder: Path, epoch: int) -> dict[str, Any]:
-    """The epoch's folder by name and what it hashes to; None where it was deleted since."""
+    """The epoch's checkpoint folder or LoRA by name, what it hashes to, and the file that tells of it.
+
+    All None where it was deleted since.
+    """
     name = f"epoch-{epoch:02d}"
-    path = folder / name / INFO_FILE
-    sha256 = json.loads(path.read_text("utf-8"))["sha256"] if path.is_file() else None
-    return {"folder": name if sha256 else None, "sha256": sha256}
+    told, lora = folder / name / INFO_FILE, folder / f"{name}.safetensors"
+    if told.is_file():
+        sha256 = json.loads(told.read_text("utf-8"))["sha256"]
+        return {"folder": name, "sha256": sha256, "manifest": f"{name}/{INFO_FILE}"}
+    if lora.is_file():
+        return {"folder": lora.name, "sha256": file_sha256(lora), "manifest": lora.name}
+    return {"folder": None, "sha256": None, "manifest": None}
 
 
-def _samples(folder: Path) -> dict[str, Any]:
+def samples_of(folder: Path) -> dict[str, Any]:
     """Prompts, seeds, and the names of the checkpoints that rendered them; empty before `training samples`."""
     path = folder / SAMPLES / ASKED
     if not path.is_file():

@@ -24,8 +24,8 @@ Values = dict[str, Any]
 
 def page(values: Values) -> str:
     """The page of `training.run_report.gather`'s values."""
-    sections = [_head(values), _losses(values), _people(values), _samples(values), _speed(values), _epochs(values),
-                _settings(values)]  # fmt: skip
+    sections = [_head(values), _losses(values), _people(values), samples_section(values), _speed(values),
+                _epochs(values), _settings(values)]  # fmt: skip
     return whole_page(f"Run {values['run']}", sections)
 
 
@@ -51,8 +51,8 @@ def _losses(values: Values) -> str:
     curve, raw = _curve(values, "loss"), _curve(values, "raw_loss")
     lines = [
         Line(curve, "before"),
-        Line(_smooth(raw), "warn", "not weighted"),
-        Line(_smooth(curve), "after", "weighted"),
+        Line(smooth(raw), "warn", "not weighted"),
+        Line(smooth(curve), "after", "weighted"),
     ]
     absolute = curves(_by_timestep(values), "raw loss by timestep", below="timestep")
     pictures = [
@@ -83,7 +83,7 @@ def _by_timestep(values: Values, *, relative: bool = False) -> list[Line]:
     ]  # fmt: skip
 
 
-def _smooth(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def smooth(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """Each value as the mean over a twelfth of all points around it, fewer at the ends."""
     half = len(points) // 24
     return [
@@ -119,7 +119,8 @@ def _people(values: Values) -> str:
     )
 
 
-def _samples(values: Values) -> str:
+def samples_section(values: Values) -> str:
+    """The grid of what `training samples` has rendered."""
     found = values["samples"]
     if not found["checkpoints"]:
         return section("Samples", f"None yet: python -m training samples {values['folder']}")
@@ -183,14 +184,19 @@ def _epochs(values: Values) -> str:
         return section("Epochs", "None is finished yet.")
     head = "".join(f"<th>{name}</th>" for name in heads)
     body = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-    return section("Epochs", "One checkpoint each; the manifest has settings, data and every interpretation.", body)
+    lora = values["settings"]["preset"].get("lora")
+    what = "One checkpoint each; the manifest has settings, data and every interpretation."
+    if lora:
+        what = (f"One LoRA each, of rank {lora['rank']} on {', '.join(lora['targets'])}; the file's header has "
+                "settings, data and every interpretation.")  # fmt: skip
+    return section("Epochs", what, body)
 
 
 def _epoch(line: Values) -> str:
     speed, seconds, weights = line["speed"], max(line["speed"]["wall_s"], 1e-9), (line["sha256"] or "deleted")[:12]
     cells = [line["epoch"], number(line["step"]), f"{line['loss']:.4f}", f"{line['raw_loss']:.4f}",
              f"{line['images'] / seconds:.3g}", percent(speed["wait_s"] / seconds), weights]  # fmt: skip
-    link = f'<a href="{line["folder"]}/checkpoint.json">checkpoint.json</a>' if line["folder"] else ""
+    link = f'<a href="{line["manifest"]}">{Path(line["manifest"]).name}</a>' if line["manifest"] else ""
     return f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in cells)}<td>{link}</td></tr>"
 
 
@@ -199,13 +205,18 @@ def _settings(values: Values) -> str:
     data = table(
         ("", ""), ((name, json.dumps(value, ensure_ascii=False)) for name, value in settings["dataset"].items())
     )
-    rows = list(_flat(settings["preset"]))
-    return section(
-        "Settings and data",
-        f"From {settings['base'][:12]}, in {values['folder']}. run.json has the same, to resume from.",
-        folded("Data", data),
-        folded(f"{len(rows)} settings", table(("setting", "value"), rows)),
-    )
+    return section("Settings and data", from_base(values), folded("Data", data), all_settings(settings["preset"]))
+
+
+def from_base(values: Values) -> str:
+    """Where the run's base and folder are told."""
+    return f"From {values['settings']['base'][:12]}, in {values['folder']}. run.json has the same, to resume from."
+
+
+def all_settings(settings: Values) -> str:
+    """Every setting by its dotted name, folded."""
+    rows = _flat(settings)
+    return folded(f"{len(rows)} settings", table(("setting", "value"), rows))
 
 
 def _flat(settings: Values, path: str = "") -> list[tuple[str, str]]:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from generation.checkpoint import INFO_FILE
+from generation.checkpoint import INFO_FILE, file_sha256
+from generation.errors import CheckpointError
 from generation.files import whole, write_bytes, write_json
 from generation.imageio import archive_png
+from generation.loading import Origin
+from generation.lora_file import LoraRef
 from generation.recipe import ImageRequest
 from generation.renderer import Renderer
 from training.captions import prompt_text
 from training.data import choose_posts
 from training.errors import UserError
-from training.launch import LAUNCH, read_launch
+from training.launch import read_launch
+from training.leco_launch import is_leco, read_leco
 from training.measure import name_prompt
-from training.run_files import ASKED
+from training.run_files import ASKED, LAUNCH, LECO, checkpoints_in, loras_in
 
 GRID = "grid.png"
 COLUMNS = 6  # prompts that are chosen where none are given
@@ -45,8 +49,23 @@ class Asked:
         return [ImageRequest(prompt, seed) for prompt, seed in product(self.prompts, self.seeds)]
 
 
+@dataclass(frozen=True)
+class Sampled:
+    """A row of the grid: its name, what is rendered, and what its weights hash to."""
+
+    name: str
+    origin: Origin
+    sha256: str
+
+
 def default_prompts(place: Path) -> tuple[str, ...]:
-    """Names of the first characters of a run's data, or its first posts' tags; plain tags for a lone checkpoint."""
+    """Names of the first characters of a run's data, or its first posts' tags; of a run that teaches a concept, its
+    prompts; plain tags for a lone checkpoint.
+    """
+    if is_leco(place):
+        taught, config = read_leco(place)
+        told = (config.concept, config.positive, config.neutral, *config.preserve, *taught.unrelated)
+        return tuple(dict.fromkeys(filter(None, told)))[:COLUMNS]
     if not (place / LAUNCH).is_file():
         return PLAIN
     launch, preset = read_launch(place)
@@ -55,19 +74,41 @@ def default_prompts(place: Path) -> tuple[str, ...]:
     return tuple(named.values())[:COLUMNS] or tuple(prompt_text(post) for post in posts[:COLUMNS])
 
 
-def checkpoints_of(place: Path) -> list[Path]:
-    """A run's base and its epochs in order, or the one checkpoint that ``place`` is.
+def checkpoints_of(place: Path) -> list[Sampled]:
+    """A run's base and its epochs in order, be they checkpoints or LoRAs; or the one checkpoint that ``place`` is.
 
     Raises:
-        UserError: it is neither.
+        UserError: it is neither, or the base that LoRAs need is gone.
     """
     if (place / INFO_FILE).is_file():
-        return [place]
-    epochs = sorted(file.parent for file in place.glob(f"epoch-*[0-9]/{INFO_FILE}"))
-    if not epochs:
-        raise UserError(f"{place} holds no checkpoint: name a run's folder after its first epoch, or a checkpoint's")
-    base = [Path(read_launch(place)[0].base)] if (place / LAUNCH).is_file() else []
-    return [folder for folder in base if folder.is_dir()] + epochs
+        return [_checkpoint("base", place)]
+    folders, loras = checkpoints_in(place), [*loras_in(place), *place.glob(LECO)]
+    if not folders and not loras:
+        raise UserError(
+            f"{place} holds no checkpoint and no LoRA: name a run's folder after its first epoch, or a checkpoint's"
+        )
+    base = _base(place)
+    there = base is not None and (base / INFO_FILE).is_file()
+    if loras and not there:
+        raise UserError(f"{place} holds LoRAs, and the checkpoint that they belong to is not at {base}: put it back")
+    rows = [_checkpoint("base", base)] if base is not None and there else []
+    rows += [_checkpoint(folder.name, folder) for folder in folders]
+    return rows + [_with_lora(rows[0], file) for file in loras]
+
+
+def _base(place: Path) -> Path | None:
+    """What a run began with, where its folder says so."""
+    if not (place / LAUNCH).is_file():
+        return None
+    return Path((read_leco if is_leco(place) else read_launch)(place)[0].base)
+
+
+def _checkpoint(name: str, folder: Path) -> Sampled:
+    return Sampled(name, Origin(folder), json.loads((folder / INFO_FILE).read_text("utf-8"))["sha256"])
+
+
+def _with_lora(base: Sampled, file: Path) -> Sampled:
+    return Sampled(file.stem, replace(base.origin, loras=(LoraRef(file),)), f"{base.sha256} {file_sha256(file)}")
 
 
 def render_samples(
@@ -79,29 +120,22 @@ def render_samples(
     other prompts or seeds than before begin anew.
 
     Raises:
-        UserError: there is no checkpoint.
+        UserError: there is no checkpoint, or one cannot be loaded.
     """
-    folders = checkpoints_of(place)
-    names = [label(folder) for folder in folders]
+    rows = checkpoints_of(place)
     done = _known(out, asked)
     requests = asked.requests()
-    for folder, name in zip(folders, names, strict=True):
-        sha256 = json.loads((folder / INFO_FILE).read_text("utf-8"))["sha256"]
-        if done.get(name) != sha256:
-            with whole(out / name) as partial:
+    for row in rows:
+        if done.get(row.name) != row.sha256:
+            with whole(out / row.name) as partial:
                 partial.mkdir(parents=True)
-                for number, (image, manifest) in enumerate(_rendered(folder, requests, device), 1):
+                for number, (image, manifest) in enumerate(_rendered(row.origin, requests, device), 1):
                     write_bytes(partial / f"{number}.png", archive_png(image, manifest))
-                    said(name, number, len(requests))
-            done[name] = sha256
+                    said(row.name, number, len(requests))
+            done[row.name] = row.sha256
             write_json(out / ASKED, {**asdict(asked), "checkpoints": done})
-    grid(out, names, asked).save(out / GRID)
+    grid(out, [row.name for row in rows], asked).save(out / GRID)
     return out / GRID
-
-
-def label(folder: Path) -> str:
-    """A row's name: that of an epoch's folder, "base" for what the run began with."""
-    return folder.name if folder.name.startswith("epoch-") else "base"
 
 
 def _known(out: Path, asked: Asked) -> dict[str, str]:
@@ -113,9 +147,12 @@ def _known(out: Path, asked: Asked) -> dict[str, str]:
 
 
 def _rendered(
-    folder: Path, requests: Sequence[ImageRequest], device: str
+    origin: Origin, requests: Sequence[ImageRequest], device: str
 ) -> Iterator[tuple[Image.Image, dict[str, Any]]]:
-    renderer = Renderer(folder, device=device)
+    try:
+        renderer = Renderer(origin, device=device)
+    except CheckpointError as error:
+        raise UserError(f"cannot render: {error}") from error
     for rendered in renderer.render(renderer.info.recipe, requests):
         yield rendered.image, rendered.manifest
 

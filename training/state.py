@@ -10,10 +10,9 @@ from typing import Any
 import torch
 
 from generation.files import remove, whole
-from training.errors import UserError
+from training.errors import UserError, writing
 
 STATE = "state.pt"
-FULL = "free some disk space and run the same command again"
 
 
 def save_state(run: Path, state: Mapping[str, Any]) -> None:
@@ -22,13 +21,13 @@ def save_state(run: Path, state: Mapping[str, Any]) -> None:
     Raises:
         UserError: the disk is full or not writable; the state before stays.
     """
-    try:
-        with whole(run / STATE) as partial, partial.open("wb") as file:
+    with writing(run / STATE), whole(run / STATE) as partial, partial.open("wb") as file:
+        try:
             torch.save(dict(state), file)
-            file.flush()
-            os.fsync(file.fileno())  # else a power cut could leave the new name with the old disk's blocks
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"cannot write {run / STATE}: {error}; {FULL}") from error
+        except RuntimeError as error:  # torch's word for a disk that is full
+            raise OSError(str(error)) from error
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut could leave the new name with the old disk's blocks
 
 
 def load_state(run: Path) -> dict[str, Any] | None:

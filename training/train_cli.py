@@ -6,6 +6,7 @@ import argparse
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,14 +14,14 @@ import torch
 from training.arguments import positive
 from training.attributes_net import Checker, load_checker
 from training.base_files import unpack_base
-from training.config import HOME, Preset, load_preset, preset_names
+from training.config import HOME, Preset, load_preset, preset_names, with_steps
 from training.data import choose_posts
 from training.display import TerminalDisplay, quieten_libraries
 from training.errors import UserError
 from training.launch import Launch
 from training.measure import measure
 from training.posts import Post
-from training.run import Stopped, with_steps
+from training.run import Stopped
 from training.signals import stop_on_signal
 
 INTERRUPTED, PREFERRED = 130, 3
@@ -55,6 +56,7 @@ def begin(arguments: argparse.Namespace, preset: Preset, out: Path) -> int:
     """Start a run as the command line of `run_parser` says, or go on with it; its exit status."""
     preset = with_steps(preset, epochs=arguments.epochs, seed=arguments.seed,
                         steps_per_epoch=arguments.steps_per_epoch, batch=arguments.batch)  # fmt: skip
+    preset = replace(preset, licence=arguments.licence or preset.licence)
     launch = Launch(
         data=str(arguments.data.resolve()),
         base=str((arguments.base or HOME / "base" / "base").resolve()),
@@ -127,6 +129,7 @@ def run_parser(verb: str, does: str, out: str) -> argparse.ArgumentParser:
     parser.add_argument("--steps-per-epoch", type=positive, help="instead of the preset's")
     parser.add_argument("--batch", type=positive, help="instead of the preset's")
     parser.add_argument("--seed", type=int, help="instead of the preset's")
+    parser.add_argument("--licence", metavar="NAME", help="of what is trained (default: the preset's, or the base's)")
     parser.add_argument("--tensorboard", action="store_true", help="write RUN/tensorboard as well (extra tensorboard)")
     parser.add_argument("--peak-tflops", type=float, metavar="X", help="of the device, where its MFU is not known")
     parser.add_argument("--threads", type=positive, default=os.cpu_count() or 1, help="default: %(default)s")

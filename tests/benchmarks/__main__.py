@@ -70,7 +70,7 @@ CONTESTS = (
 
 if "PEER" in os.environ:
     CONTESTS += (
-        Contest("training: a step, diffusers' script", "train_text_to_image_sdxl.py", "ms", "training.step:script", 2),
+        Contest("training: a step, diffusers' script", "train_text_to_image_sdxl.py", "ms", "training.script", 2),
     )
 
 

@@ -52,12 +52,16 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_base(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained base over a random autoencoder, as the base's own training starts."""
-    folder = tmp_path_factory.mktemp("base") / "start"
+    return untrained(small_data, tmp_path_factory.mktemp("base") / "start", SMALL)
+
+
+def untrained(data: Path, folder: Path, architecture: Architecture) -> Path:
+    """A base of so large parts, its tokens those of the data."""
     torch.manual_seed(0)
-    posts, general = read_posts(small_data), choose_posts(small_data, "general")
-    fields = {"run": "start", "epoch": 0, "step": 0, "name": "start", "preset": "small", "attribution": "test",
-              "dataset": {}, "config": {}}  # fmt: skip
-    write_start(folder, build_vae(SMALL), posts, general, small_data, SMALL, 0, fields)
+    posts, general = read_posts(data), choose_posts(data, "general")
+    fields = {"run": "start", "epoch": 0, "step": 0, "name": "start", "preset": "small", "licence": "CC0-1.0",
+              "attribution": "a test", "dataset": {}, "config": {}}  # fmt: skip
+    write_start(folder, build_vae(architecture), posts, general, data, architecture, 0, fields)
     return folder
 
 

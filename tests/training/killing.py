@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 import torch
 
 from tests.training.conftest import SMALL_PRESET
+from training.errors import UserError
 from training.hooks import Progress
 from training.run import Run, RunPlan
 from training.train_config import DiffusionConfig, ScheduleConfig
@@ -62,21 +64,35 @@ def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def fill_the_disk() -> None:
-    """From now on no file of this process may be larger than 16 KiB: less than any weights, more than its logs."""
+def fill_the_disk(most: int = 2**14) -> None:
+    """From now on no file of this process may be larger: 16 KiB is less than any weights, more than its logs."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2**14, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+
+
+def fill_at_once() -> None:
+    """Not even a line more of the log."""
+    fill_the_disk(2**10)
+
+
+def kill_when_writing() -> None:
+    """From now on the kernel ends this process in the middle of the first file larger than 16 KiB."""
+    fill_the_disk()
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 
 
 def forked(work: Callable[[], None]) -> int:
-    """How a child process ended that did ``work``: 0, or minus the signal that killed it."""
+    """How a child process ended that did ``work``: 0, 1 with what a user can put right, or minus a signal's number."""
     child = os.fork()
     if child == 0:
         try:
             work()
-        except BaseException as error:
-            print(repr(error), file=sys.stderr, flush=True)
+        except UserError as error:
+            print(error, file=sys.stderr, flush=True)
             os._exit(1)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(2)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
@@ -95,6 +111,10 @@ def main(data: Path, base: Path, cache: Path, out: Path) -> None:
     assert run("full", 9, fill_the_disk) == 1
     shutil.copytree(out / "full", out / "full-before")
     assert run("full") == 0
+    assert run("full-log", 10, fill_at_once) == 1
+    assert run("full-log") == 0
+    assert run("half-checkpoint", 9, kill_when_writing) == -signal.SIGXFSZ
+    assert run("half-checkpoint") == 0
 
 
 if __name__ == "__main__":

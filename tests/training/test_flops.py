@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from training.flops import peak_of, unet_flops, vae_flops
+from training.flops import peak_of, text_flops, unet_flops, vae_flops
 from training.modules import parameters
 from training.sdxl import sdxl
 
@@ -40,6 +40,23 @@ def test_work_is_that_of_the_specification(side: int, parts: dict[str, Any]) -> 
     assert unet_flops(parts["unet"], cells, cells, 77, backward=False) / TERA == pytest.approx(forward, abs=LAST_DIGIT)
     assert unet_flops(parts["unet"], cells, cells, 77, backward=True) / TERA == pytest.approx(both, abs=LAST_DIGIT)
     assert vae_flops(parts["vae"], side, side) / TERA == pytest.approx(encoding, abs=LAST_DIGIT)
+
+
+def test_beside_a_lora_the_weights_own_gradients_fall_away(parts: dict[str, Any]) -> None:
+    """The backward pass has two products for each with a weight, one of them the weight's own gradient.
+
+    So what is spared is the forward pass but for attention's own products, 4 N M C of N queries, M keys, C channels: at
+    1024 x 1024 ten of SDXL's layers have 4,096 tokens of 640 channels, sixty have 1,024 of 1,280.
+    """
+    layers = ((10, 4096, 640), (60, 1024, 1280))
+    attention = sum(4 * count * n * m * channels for count, n, channels in layers for m in (n, 77))
+    sizes = (parts["unet"], 128, 128, 77)
+    forward, both = (unet_flops(*sizes, backward=backward) for backward in (False, True))
+    spared = both - unet_flops(*sizes, backward=True, frozen=True)
+    assert spared == pytest.approx(forward - attention, rel=0.02)
+    encoder, attention = parts["text_encoder"], 4 * 12 * 77 * 77 * 768
+    forward, both = (text_flops(encoder, backward=backward) for backward in (False, True))
+    assert both - text_flops(encoder, backward=True, frozen=True) == pytest.approx(forward - attention, rel=0.02)
 
 
 def test_long_captions_cost_little_more(parts: dict[str, Any]) -> None:

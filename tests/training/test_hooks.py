@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ class Arena(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.statuses: list[int] = []  # of the next answers; 200 afterwards
         self.asked: list[tuple[str, str, Any, str | None]] = []
+        self.ids = count(7)  # of the next contestants
+        self.rows: list[dict[str, Any]] = []  # of the board
 
     @property
     def url(self) -> str:
@@ -48,7 +51,12 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, body: Any) -> None:
         self.server.asked.append((self.command, self.path, body, self.headers.get("Authorization")))
         status = self.server.statuses.pop(0) if self.server.statuses else 200
-        content = json.dumps({"id": 7, "created": True, "url": "/c/7"}).encode()
+        told = (
+            {"rows": self.server.rows}
+            if body is None
+            else {"id": next(self.server.ids) if status == 200 else 0, "url": "/c/7"}
+        )
+        content = json.dumps(told).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

@@ -1,27 +1,19 @@
 """Concepts are erased as the formula says, by adapters alone, and a stopped run ends with the same bits."""
 
-import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from generation.conditioning import encode_text, time_ids
-from generation.header import manifest_in
 from generation.loading import Parts, load_parts
-from generation.lora_file import read_lora_info
-from tests.training.test_lora import answer, merged
-from tests.training.test_run import StopAfter, Watch
+from tests.training.test_lora import answer
 from training.base_files import unpack_base
-from training.cli import main
-from training.errors import UserError
-from training.leco import WALK, Leco, LecoConfig, States
-from training.leco_run import FILE, LecoRun
+from training.leco import WALK, Leco, States
+from training.leco_config import LecoConfig
 from training.lora_config import LoraConfig
 from training.noise import generator
-from training.run import Stopped
 
 SMALL_LECO = LecoConfig(concept="1girl, red hair", size=32, batch=2, steps=6, lr=1e-2, lora=LoraConfig(rank=2))
 
@@ -126,58 +118,3 @@ def test_a_concept_is_erased_and_what_is_unrelated_stays(tmp_path: Path) -> None
         leco.advance()
     assert leco.left() <= 0.10
     assert leco.moved("1boy, glasses") < 0.05
-
-
-def run(base: Path, out: Path, stop: threading.Event | None = None, config: LecoConfig = SMALL_LECO) -> LecoRun:
-    return LecoRun(base, config, out, Watch(), stop or threading.Event())
-
-
-def test_a_stopped_run_ends_with_the_bits_of_an_unbroken_one(small_base: Path, tmp_path: Path) -> None:
-    whole = run(small_base, tmp_path / "whole").train(["solo"])
-    with pytest.raises(Stopped, match="stopped after step 4"):
-        run(small_base, tmp_path / "broken", StopAfter(4)).train()
-    again = run(small_base, tmp_path / "broken").train()
-    one, other = load_file(whole), load_file(again)
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[key], other[key]) for key in one)
-    manifest = manifest_in(read_lora_info(whole).metadata, whole)
-    assert manifest["config"]["leco"]["concept"] == SMALL_LECO.concept
-    assert set(manifest["measured"]["moved"]) == {"solo"}
-    assert (merged_answer := answer(merged(small_base, whole))) is not None
-    assert not torch.equal(merged_answer, answer(load_parts(small_base)))
-
-
-def test_another_run_is_not_taken_for_this_one(small_base: Path, tmp_path: Path) -> None:
-    run(small_base, tmp_path / "run")
-    with pytest.raises(UserError, match="with other settings or another base"):
-        run(small_base, tmp_path / "run", config=replace(SMALL_LECO, guidance=2.0))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--erase", " "], "the concept is empty"),
-        (["--erase", "smile", "--guidance", "0"], "guidance must be above 0"),
-        (["--enhance", "smile", "--targets", "atention"], "targets must be some of"),
-        (["--erase", "smile", "--size", "30"], "--size must be a multiple of 4"),
-    ],
-)
-def test_bad_input_is_named(
-    small_base: Path, tmp_path: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["leco", *options, "--base", str(small_base), "--out", str(tmp_path / "run")]) == 1
-    assert message in capsys.readouterr().err
-    assert not (tmp_path / "run" / FILE).exists()
-
-
-def test_the_command_teaches_and_measures(small_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--enhance", "smile", "--neutral", "1girl", "--guidance", "2", "--unrelated", "solo", "1boy"]
-    numbers = ["--steps", "2", "--size", "32", "--rank", "2", "--targets", "text", "cross_attention", "--threads", "1"]
-    assert main(["leco", *words, *numbers, "--base", str(small_base), "--out", str(tmp_path / "run")]) == 0
-    printed = capsys.readouterr().out
-    assert "of the distance to the target" in printed
-    assert all(f": {prompt}" in printed for prompt in ("solo", "1boy"))
-    said = read_lora_info(tmp_path / "run" / FILE)
-    assert (said.name, said.ranks) == ("enhance smile", (2,))
-    taught = manifest_in(said.metadata, said.path)["config"]["leco"]
-    assert (taught["action"], taught["concept"], taught["guidance"]) == ("enhance", "smile", 2.0)

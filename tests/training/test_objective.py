@@ -1,12 +1,14 @@
 """Weights against the specification's table and a second implementation, noise by regression, pads by exact zeros."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from generation.conditioning import encode_text
 from generation.loading import load_parts
+from tests.training.conftest import SMALL, untrained
 from training.batch import Batch
 from training.denoiser import Denoiser
 from training.noise import alphas_cumprod
@@ -166,10 +168,22 @@ def test_each_sample_is_averaged_before_it_is_weighted_and_both_losses_are_told(
     assert losses.weighted.tolist() == pytest.approx([1 * weight[0], 9 * weight[1]])
 
 
+@pytest.fixture(scope="module")
+def base_of_77(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base whose text encoders have CLIP's own number of positions."""
+    return untrained(small_data, tmp_path_factory.mktemp("clip") / "base", replace(SMALL, text_positions=77))
+
+
 @pytest.mark.parametrize("masked", [True, False])
-def test_pads_are_hidden_from_captions_and_empty_captions_alike(masked: bool, small_base) -> None:
-    """Other pad embeddings change nothing and get no gradient, exactly; without the mask they do."""
-    parts = load_parts(small_base)
+@pytest.mark.parametrize(("base", "pads_of_empty"), [("small_base", 46), ("base_of_77", 75)])
+def test_pads_are_hidden_from_captions_and_empty_captions_alike(
+    base: str, pads_of_empty: int, masked: bool, request: pytest.FixtureRequest
+) -> None:
+    """Other pad embeddings change nothing and get no gradient, exactly; without the mask they do.
+
+    The empty caption of 77 positions is the paper's figure 16: 2 tokens and 75 of padding.
+    """
+    parts = load_parts(request.getfixturevalue(base))
     parts = replace(parts, info=replace(parts.info, pad_mask=masked))
     denoiser = Denoiser(parts)
     batch = Batch(
@@ -177,7 +191,8 @@ def test_pads_are_hidden_from_captions_and_empty_captions_alike(masked: bool, sm
         torch.tensor([[64.0, 64, 0, 0, 64, 64]] * 2), (1, 2), (0, 1), 2,
     )  # fmt: skip
     text = encode_text(parts, batch.captions)
-    assert text.mask.sum(dim=1).tolist() == [4, 2]  # begin, 1, girl, end; begin and end, all else pads
+    assert int(text.mask[1].sum()) == 2  # begin and end
+    assert int((text.mask[1] == 0).sum()) == pads_of_empty
     pads = (text.mask == 0)[:, :, None]
 
     def answer(hidden: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,7 @@
-"""A run that was killed anywhere ends as one that was not, bit for bit; a killed save and a full disk lose nothing."""
+"""A run that was killed anywhere ends as one that was not, bit for bit; a killed save and a full disk lose nothing.
+
+Where a process dies is fixed by the kernel or by a call, never by a clock.
+"""
 
 import json
 import os
@@ -29,14 +32,18 @@ def without_speed(path: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def killed(small_data: Path, small_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``whole``; ``killed-N``, after step N; ``every``, after each step in turn; ``full``, whose disk was."""
+    """``whole``; ``killed-N``, after step N; ``every``, after each step in turn; ``full`` and ``full-log``, whose disk
+    was full at a checkpoint and at a line of the log; ``half-checkpoint``, killed in the middle of one.
+    """
     out = tmp_path_factory.mktemp("killed")
     arguments = [str(small_data), str(small_base), str(small_data.parent / "latents"), str(out)]
     subprocess.run([sys.executable, "-m", "tests.training.killing", *arguments], cwd=ROOT, env=ENVIRONMENT, check=True)
     return out
 
 
-@pytest.mark.parametrize("name", [*(f"killed-{step}" for step in SINGLE), "every", "full"])
+@pytest.mark.parametrize(
+    "name", [*(f"killed-{step}" for step in SINGLE), "every", "full", "full-log", "half-checkpoint"]
+)
 def test_killed_at_any_step_weights_optimizer_averages_and_logs_are_the_same(name: str, killed: Path) -> None:
     whole, other = killed / "whole", killed / name
     state = load_state(other)
@@ -71,55 +78,48 @@ def test_the_killed_run_had_accumulation_averages_cosine_and_a_growing_batch(kil
 
 
 SAVING = """
-import resource, signal, sys, torch
+import os, resource, signal, sys, torch
 from pathlib import Path
 from training.state import save_state
-run, most = Path(sys.argv[1]), int(sys.argv[2])
-save_state(run, {"step": 1, "value": torch.full((2**20,), 1)})
-resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-save_state(run, {"step": 2, "value": torch.full((2**20,), 2)})
-"""
-
-
-@pytest.mark.parametrize("most", [1, 2**16, 2**22])
-def test_a_kill_in_the_middle_of_saving_leaves_the_state_before(most: int, tmp_path: Path) -> None:
-    """The system kills the process at the byte where its temporary file of 8 MiB grows beyond the limit."""
-    done = subprocess.run([sys.executable, "-c", SAVING, str(tmp_path), str(most)], cwd=ROOT, env=ENVIRONMENT)
-    assert done.returncode == -signal.SIGXFSZ
-    assert 0 < (tmp_path / "state.pt.partial").stat().st_size <= most
-    state = load_state(tmp_path)
-    assert state is not None
-    assert state["step"] == 1
-    assert bool((state["value"] == 1).all())
-
-
-FULL = """
-import resource, sys, torch
-from pathlib import Path
-from training.errors import UserError
-from training.state import save_state
-run = Path(sys.argv[1])
+run, place = Path(sys.argv[1]), sys.argv[2]
 save_state(run, {"step": 1, "value": torch.ones(2**20)})
-resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, resource.RLIM_INFINITY))
-try:
-    save_state(run, {"step": 2, "value": torch.ones(2**20)})
-except UserError as error:
-    print(error)
+kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+if place == "within":  # the kernel ends the process at the second MiB of four
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**21, 2**21))
+elif place == "written":
+    os.fsync = kill
+elif place == "unnamed":
+    os.replace = kill
+elif place == "full":  # a disk that takes one MiB more
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+save_state(run, {"step": 2, "value": torch.zeros(2**20)})
 """
 
 
-def test_a_full_disk_leaves_the_state_before_and_says_what_to_do(tmp_path: Path) -> None:
-    """The process may write files of 1 MiB at most; the state has four."""
-    script = f"import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN){FULL}"
+def saved(run: Path, place: str) -> subprocess.CompletedProcess[str]:
+    """A process that saves once whole, and meets its end at ``place`` of the second time."""
     done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)],
-        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert "cannot write" in done.stdout
-    assert "free some disk space and run the same command again" in done.stdout
-    assert not (tmp_path / "state.pt.partial").exists()
-    state = load_state(tmp_path)
+        [sys.executable, "-c", SAVING, str(run), place], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True
+    )
+    state = load_state(run)
     assert state is not None
     assert state["step"] == 1
     assert torch.equal(state["value"], torch.ones(2**20))
+    return done
+
+
+@pytest.mark.parametrize(("place", "number"), [
+    ("within", signal.SIGXFSZ), ("written", signal.SIGKILL), ("unnamed", signal.SIGKILL)])  # fmt: skip
+def test_a_kill_in_the_middle_of_saving_leaves_the_state_before(place: str, number: int, tmp_path: Path) -> None:
+    """Half written, written and not yet on the disk, on the disk and not yet named: each leaves its remains behind."""
+    assert saved(tmp_path, place).returncode == -number
+    assert (tmp_path / "state.pt.partial").stat().st_size >= 2**21
+
+
+def test_a_full_disk_leaves_the_state_before_and_says_what_to_do(tmp_path: Path) -> None:
+    done = saved(tmp_path, "full")
+    assert "UserError: cannot write" in done.stderr
+    assert "free some disk space and run the same command again" in done.stderr
+    assert not (tmp_path / "state.pt.partial").exists()

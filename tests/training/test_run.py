@@ -16,13 +16,13 @@ from generation.checkpoint import content_sha256, read_checkpoint
 from generation.families import SD15
 from generation.tiny import write_tiny_checkpoint
 from tests.training.conftest import SMALL_PRESET
-from training.config import Preset, load_preset, to_mapping
+from training.config import Preset, load_preset, to_mapping, with_steps
 from training.errors import UserError
 from training.hooks import Progress
 from training.objective import Noised, Objective
-from training.run import Run, RunPlan, Stopped, with_steps
+from training.run import Run, RunPlan, Stopped
 from training.state import load_state, prune_checkpoints
-from training.train_config import ObjectiveConfig
+from training.train_config import DiffusionConfig, ObjectiveConfig
 
 
 class Watch:
@@ -83,6 +83,18 @@ def test_each_epoch_is_a_whole_checkpoint_that_says_where_it_comes_from(whole: P
     assert all(file.stat().st_mode & 0o044 == 0o044 for file in whole.rglob("*.safetensors"))
 
 
+def test_licence_and_names_come_from_base_and_data_and_a_run_may_have_its_own_licence(
+    whole: Path, small_data: Path, small_base: Path, tmp_path: Path
+) -> None:
+    """The untrained base is CC0 by "a test"; the data set names whom its style is by."""
+    style = json.loads((small_data / "dataset.json").read_text())["styles"][0]
+    info = read_checkpoint(whole / "epoch-01")
+    assert (info.licence, info.attribution) == ("CC0-1.0", f"a test; {style['attribution']}")
+    own = replace(SMALL_PRESET, licence="fair-ai-public-1.0-sd", diffusion=DiffusionConfig(epochs=1, steps_per_epoch=1))
+    last = start(own, small_data, small_base, tmp_path / "own").train()
+    assert read_checkpoint(last).licence == "fair-ai-public-1.0-sd"
+
+
 def test_the_log_has_a_line_per_epoch(whole: Path) -> None:
     lines = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
     assert [(line["epoch"], line["steps"]) for line in lines] == [(1, 4), (2, 4)]
@@ -118,8 +130,10 @@ def test_a_finished_run_has_nothing_left_to_do(
     whole: Path, module_preset: Preset, small_data: Path, small_base: Path
 ) -> None:
     before = (whole / "log.jsonl").read_text()
+    (whole / "latest").write_text("epoch-01\n")  # as if it had been killed after the state
     assert start(module_preset, small_data, small_base, whole).train() == whole / "epoch-02"
     assert (whole / "log.jsonl").read_text() == before
+    assert (whole / "latest").read_text() == "epoch-02\n"
 
 
 def test_another_seed_does_not_resume_this_run(

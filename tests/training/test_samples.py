@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from generation.loading import Origin
 from generation.recipe import ImageRequest
 from generation.renderer import Renderer
 from tests.training.conftest import SMALL_PRESET
@@ -69,13 +70,14 @@ def test_a_run_is_asked_for_its_characters_by_name(run: Path) -> None:
 
 
 def test_a_checkpoint_alone_will_do(small_base: Path, tmp_path: Path) -> None:
-    assert checkpoints_of(small_base) == [small_base]
+    [row] = checkpoints_of(small_base)
+    assert (row.name, row.origin) == ("base", Origin(small_base))
     assert main(["samples", str(small_base), "--out", str(tmp_path), "--seeds", "3", "--threads", "1"]) == 0
     assert size_of(tmp_path / "grid.png") == (96 + 2 * 132, 44 + 132)
 
 
 def test_what_is_neither_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UserError, match="holds no checkpoint"):
+    with pytest.raises(UserError, match="holds no checkpoint and no LoRA"):
         checkpoints_of(tmp_path)
     assert main(["samples", str(tmp_path)]) == 1
     with pytest.raises(SystemExit):

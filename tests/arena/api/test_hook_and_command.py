@@ -45,7 +45,7 @@ def test_the_same_epoch_by_hook_and_by_command_is_evaluated_once(first: str, tmp
         rows = hook.standings()
     assert (again["created"], done["state"], done["done"], done["total"]) == (False, "done", 2, 2)
     assert counts(site) == dict.fromkeys(TABLES[:4], 1) | {"gallery_sample": 2}
-    assert json.loads((folder.parent / "arena.json").read_text()) == {site.url: ["epoch-01"]}
+    assert json.loads((folder.parent / "arena.json").read_text()) == {site.url: {"epoch-01": again["id"]}}
     assert rows is not None
     assert [(row["epoch"], row["checkpoint"]) for row in rows] == [(1, sha256[:12])]
     assert len(said) == 1

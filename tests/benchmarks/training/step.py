@@ -1,19 +1,16 @@
-"""A training step of the tiny base, ours against a plain loop of diffusers' parts (and against its SDXL script).
+"""A training step of the tiny base, ours against a plain loop of diffusers' parts.
 
 Before anything is timed both train on the very same batches and noise; losses that differ by a thousandth end the race.
 """
 
 import json
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.training.trainers import BATCH, PRESET
 from training.base_cli import main as base
 from training.dataset.cli import main as dataset
 from training.memory import GIB, state_bytes
@@ -22,7 +19,6 @@ from training.train_config import OptimizerConfig
 
 Workers = tuple[Callable[[], float], Callable[[], float]]
 PICTURES = 256
-SHORT, LONG = 4, 24  # steps of the script's two runs, whose difference leaves its start out
 
 
 def world(folder: Path) -> Path:
@@ -75,37 +71,3 @@ def states(folder: Path) -> Workers:
         return state_bytes([unet], OptimizerConfig(ema=0), precision) / GIB / billions
 
     return partial(gib, "bf16_weights"), partial(gib, "float32")
-
-
-def script(folder: Path) -> Workers:
-    """Milliseconds of a step of 16 images, the peer being the file that PEER names (train_text_to_image_sdxl.py)."""
-    place = world(folder)
-    return partial(measured, "ours", "ms", place), partial(_script_ms, Path(os.environ["PEER"]), place)
-
-
-def _script_ms(peer: Path, place: Path) -> float:
-    images = place / "script"
-    if not images.exists():
-        images.mkdir()
-        posts = [json.loads(line) for line in (place / "dataset" / "posts.jsonl").read_text().splitlines()]
-        lines = []
-        for post in posts:
-            name = Path(post["file_path"]).name
-            os.link(place / "dataset" / post["file_path"], images / name)
-            lines.append(json.dumps({"file_name": name, "text": post["tag_string_general"].replace(" ", ", ")}) + "\n")
-        (images / "metadata.jsonl").write_text("".join(lines))
-    seconds = {steps: _seconds(peer, place, steps) for steps in (SHORT, LONG)}
-    return 1e3 * (seconds[LONG] - seconds[SHORT]) / (LONG - SHORT)
-
-
-def _seconds(peer: Path, place: Path, steps: int) -> float:
-    begin = time.perf_counter()
-    subprocess.run(
-        [sys.executable, str(peer / "train_text_to_image_sdxl.py" if peer.is_dir() else peer),
-         "--pretrained_model_name_or_path", str(place / "base"), "--train_data_dir", str(place / "script"),
-         "--resolution", "64", "--train_batch_size", str(BATCH), "--max_train_steps", str(steps),
-         "--learning_rate", str(PRESET.optimizer.unet_lr), "--lr_scheduler", "cosine", "--lr_warmup_steps", "0",
-         "--use_ema", "--mixed_precision", "no", "--seed", "1", "--output_dir", str(place / f"script-{steps}")],
-        check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    return time.perf_counter() - begin

@@ -1,7 +1,8 @@
 """One trainer in a process of its own: `python -m tests.benchmarks.training.trainers WHO FOLDER SEED`.
 
 WHO is `ours`, `ready` (ours, on batches that are made before) or `plain` (diffusers' parts). Prints as JSON the
-processor milliseconds of the median step, the most megabytes that the process held, and the losses.
+processor milliseconds of the median step, wall milliseconds of the mean one, the most megabytes that the process held,
+and the losses.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -63,8 +64,8 @@ def pool_of(folder: Path, seed: int) -> Loader:
     return Loader(data, choose_posts(data, PRESET.posts), SIZE, PRESET.caption, batch=1, seed=seed)
 
 
-def ours(folder: Path, seed: int, *, ready: bool = False) -> tuple[list[float], list[float]]:
-    """Processor seconds and losses of our trainer's steps."""
+def ours(folder: Path, seed: int, *, ready: bool = False) -> Timed:
+    """Our trainer's steps."""
     feed = feed_of(folder, seed)
     batches = ReadAhead(feed.batches, STEPS)
     made = [batches(step) for step in range(STEPS)] if ready else []
@@ -76,8 +77,8 @@ def ours(folder: Path, seed: int, *, ready: bool = False) -> tuple[list[float], 
     return found
 
 
-def plain(folder: Path, seed: int) -> tuple[list[float], list[float]]:
-    """Processor seconds and losses of the plain loop's steps, on the same pictures and captions in its own order."""
+def plain(folder: Path, seed: int) -> Timed:
+    """The plain loop's steps, on the same pictures and captions in its own order."""
     loop = PlainLoop(folder / "base", RECIPE)
     torch.manual_seed(seed)
     batches = loop.loader(pictures(folder, seed), seed)
@@ -91,14 +92,24 @@ def pictures(folder: Path, seed: int) -> Pictures:
     return Pictures(files, [pool.caption(row, 0) for row in range(len(pool.posts))])
 
 
-def timed(step: Callable[[int], float]) -> tuple[list[float], list[float]]:
-    """Processor seconds, all threads together, and losses of all steps after those that warm up."""
-    seconds, losses = list[float](), list[float]()
+@dataclass(frozen=True)
+class Timed:
+    """Processor seconds, all threads together, and wall seconds of the steps after those that warm up; all losses."""
+
+    seconds: list[float]
+    wall: list[float]
+    losses: list[float]
+
+
+def timed(step: Callable[[int], float]) -> Timed:
+    """Every step in turn."""
+    seconds, wall, losses = list[float](), list[float](), list[float]()
     for number in range(STEPS):
-        begin = time.process_time()
+        begin, begun = time.process_time(), time.perf_counter()
         losses.append(step(number))
         seconds.append(time.process_time() - begin)
-    return seconds[WARM:], losses
+        wall.append(time.perf_counter() - begun)
+    return Timed(seconds[WARM:], wall[WARM:], losses)
 
 
 def refuse_unequal(folder: Path) -> None:
@@ -125,5 +136,6 @@ if __name__ == "__main__":
         refuse_unequal(where)
         sys.exit()
     entrants = {"ours": ours, "ready": lambda *place: ours(*place, ready=True), "plain": plain}
-    times, found = entrants[who](where, number)
-    print(json.dumps({"ms": 1e3 * statistics.median(times), "mb": highest(), "losses": found}))
+    found = entrants[who](where, number)
+    ms = {"ms": 1e3 * statistics.median(found.seconds), "wall_ms": 1e3 * statistics.fmean(found.wall)}
+    print(json.dumps({**ms, "mb": highest(), "losses": found.losses}))
