@@ -20,6 +20,9 @@ from tests.benchmarks.training.trainers import BATCH, OPTIMIZER
 NAME = "train_text_to_image_sdxl.py"
 WANTED = Path(__file__).with_name("script.txt")
 FOLDER = Path(__file__).resolve().parents[3] / ".venv-script"
+# Later ones register compiled operators when imported, and those of the package index are for CUDA: beside a torch for
+# processors they do not import. The script takes image transforms from it, which are Python. For Python up to 3.11.
+BARE = "torchvision==0.15.2"
 IMPORTS = ("accelerate", "datasets", "diffusers", "torchvision.transforms", "transformers")
 SHORT, LONG = 4, 24  # steps
 
@@ -62,9 +65,9 @@ def _made(say: Callable[[str], None]) -> Path:
     say(f"installing what the script needs into {FOLDER.name} (some minutes, once)…")
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(FOLDER)], check=True)
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(WANTED)]
-    if subprocess.run(pip).returncode:
-        raise RuntimeError(f"{NAME} needs what {WANTED} lists, and pip cannot install it here")
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if subprocess.run([*pip, "-r", str(WANTED)]).returncode or subprocess.run([*pip, "--no-deps", BARE]).returncode:
+        raise RuntimeError(f"{NAME} needs {BARE} and what {WANTED} lists, and pip cannot install it here")
     stamp.write_text(WANTED.read_text())
     return python
 
