@@ -1,6 +1,7 @@
 """`python -m rating fit`: rate every contestant of a vote file."""
 
 import csv
+import math
 import re
 import sys
 from argparse import Namespace
@@ -103,5 +104,15 @@ def _title(options: Namespace, votes: Votes) -> str:
     counted = int(np.count_nonzero(votes.counted))
     bad, skipped = (int(np.count_nonzero(votes.kinds == kind)) for kind in (BAD, SKIP))
     return (
-        f"{options.system}: {counted} votes counted, {bad} all bad, {skipped} skipped; intervals by {options.cluster}"
+        f"{options.system}: {counted} votes counted, {bad} all bad, {skipped} skipped; {_voters(votes)}; "
+        f"intervals by {options.cluster}"
     )
+
+
+def _voters(votes: Votes) -> str:
+    """How many voted, and how much of it the busiest hundredth of them (one at least) did."""
+    cast = np.sort(np.bincount(votes.voter[votes.counted & (votes.voter >= 0)]))[::-1]
+    cast = cast[cast > 0]
+    if not len(cast):
+        return "voters unknown"
+    return f"{len(cast)} voters, the busiest 1 % cast {cast[: math.ceil(len(cast) / 100)].sum() / cast.sum():.0%}"

@@ -223,6 +223,19 @@ def test_resampled_errors_reach_a_comparison(file: Path) -> None:
     assert widths[1] == pytest.approx(widths[0], rel=0.2)
 
 
+def test_the_table_tells_whose_votes_these_are(tmp_path: Path) -> None:
+    path = written(tmp_path / "votes.csv", *["a|b,1", "a|b,2"] * 75)
+    lines = path.read_text().splitlines()
+    # v0 also casts the votes of v2 to v49, so 49 of 150; of the 102 voters left, 1 % is two: 50 votes.
+    path.write_text(
+        "\n".join([re.sub(r",v(\d+),", ",v0,", line) if 2 < at < 51 else line for at, line in enumerate(lines)])
+    )
+    head = rating("fit", path).stdout.replace("\n", " ")
+    assert "102 voters, the busiest 1 % cast 33%" in re.sub(r"\s+", " ", head)
+    path.write_text(re.sub(r",v\d+,", ",,", path.read_text()))
+    assert "voters unknown" in re.sub(r"\s+", " ", rating("fit", path).stdout)
+
+
 def test_one_voter_cannot_be_resampled(tmp_path: Path) -> None:
     path = written(tmp_path / "votes.csv", "a|b,1", "a|b,2", "b|c,1", "b|c,2", "a|c,2")
     path.write_text(re.sub(r",v\d,", ",v,", path.read_text()))
