@@ -58,9 +58,10 @@ def notice_of(found: Sequence[Score]) -> list[str]:
 
 
 def scores(measure: Measured) -> Figure:
-    """One measure of the current scores, best first."""
+    """One measure of the current scores, best first; incomplete ones last, as on the board."""
     found = [score for score in current_scores(measure) if getattr(score, measure.name) is not None]
-    found.sort(key=lambda score: getattr(score, measure.name), reverse=not measure.falling)
+    sign = 1 if measure.falling else -1
+    found.sort(key=lambda score: (_missing(score) > 0, sign * getattr(score, measure.name)))
     message = measure.message
     notes = notice_of(found)
     notes += [_("Hollow dots lack images that the suite asks for.")] if any(map(_missing, found)) else []

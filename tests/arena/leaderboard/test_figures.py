@@ -159,15 +159,15 @@ def test_seats_are_those_of_the_votes(log) -> None:
     assert [row[2] for row in rows[2:]] == [1, 1, 1, 4]
 
 
-def test_scores_stand_best_first_with_their_notice(client: Client, voted) -> None:
+def test_scores_stand_best_first_and_incomplete_ones_last_with_their_notice(client: Client, voted) -> None:
     score(voted.contestants["run:1"], 0.3)
     score(voted.contestants["run:2"], 0.2, missing=1)
     found = made(Ask("ratings", "ccip-difference"))
-    assert [(row["epoch"], row["difference"], row["missing"]) for row in records(found)] == [(2, 0.2, 1), (1, 0.3, 0)]
+    assert [(row["epoch"], row["difference"], row["missing"]) for row in records(found)] == [(1, 0.3, 0), (2, 0.2, 1)]
     rows = [row for row in board("ccip").rows if row.value is not None]
     shown = [(row["contestant"], row["difference"], row["low"], row["high"]) for row in records(found)]
     assert shown == [(row.contestant, row.value, row.low, row.high) for row in rows]
-    assert [row["epoch"] for row in records(made(Ask("ratings", "ccip-same-rate")))] == [2, 1]
+    assert [row["epoch"] for row in records(made(Ask("ratings", "ccip-same-rate")))] == [1, 2]
     assert "of tests alone" in client.get("/figures/ratings/?metric=ccip-difference").content.decode()
 
 
