@@ -35,23 +35,30 @@ from generation.provenance import IMPORTED
 from generation.recipe import Recipe
 from generation.upsample_cli import request, request_options, upsample, upsample_options
 
-FAILED, DIFFERENT = 1, 4
+FAILED, DIFFERENT, INTERRUPTED = 1, 4, 130
+PROGRAM = "python -m generation"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code: 0 done, 1 refused with a message, 3 and 4 from ``verify``."""
-    options = _parser().parse_args(arguments)
+def main(arguments: Sequence[str], program: str = PROGRAM) -> int:
+    """Run one command and return its exit code.
+
+    0 done, 1 refused with a message, 130 interrupted, 3 and 4 from ``verify``. ``program`` is what help calls it.
+    """
+    options = _parser(program).parse_args(arguments)
     errors = Console(stderr=True, soft_wrap=True)
     try:
         code: int = options.command(options)
     except (GenerationError, ValueError, OSError) as error:
         errors.print(f"error: {error}", style="red", markup=False, highlight=False)
         return FAILED
+    except KeyboardInterrupt:
+        errors.print("interrupted; what is finished stays")
+        return INTERRUPTED
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m generation", description="Images out of checkpoints.")
+def _parser(program: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=program, description="Images out of checkpoints.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (command, add_options, purpose) in COMMANDS.items():
         options = commands.add_parser(name, help=purpose, description=purpose)

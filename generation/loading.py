@@ -150,7 +150,7 @@ def read_stored(origin: Origin) -> Stored:
     Raises CheckpointError naming the tensor, file or config field that is wrong.
     """
     info, layout, source = _open(origin)
-    modules = {name: _build(name, layout / name) for name in info.family.components}
+    modules = {name: build(name, layout / name) for name in info.family.components}
     configs = {name: read_json(layout / name / "config.json") for name in modules}
     tensors = {name: source.read(name, module.state_dict(), configs[name]) for name, module in modules.items()}
     source.finish()
@@ -226,8 +226,8 @@ def _open(origin: Origin) -> tuple[CheckpointInfo, Path, Source]:
     return info, origin.path, FolderSource(origin.path)
 
 
-def _build(component: str, folder: Path) -> Any:
-    """The component on the meta device, after its config."""
+def build(component: str, folder: Path) -> Any:
+    """The component on the meta device, after its config. Raises CheckpointError for a config that builds none."""
     config = read_json(folder / "config.json")
     with torch.device("meta"):
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from generation.checkpoint import file_sha256
 from generation.errors import CheckpointError
-from generation.single import read_header
+from generation.single import Header, read_header
 
 DOWN = (".lora_down.weight", ".lora_A.weight", ".lora_A.default.weight", ".lora.down.weight")
 UP = (".lora_up.weight", ".lora_B.weight", ".lora_B.default.weight", ".lora.up.weight")
@@ -43,12 +43,14 @@ class LoraInfo:
     """What a file says before its weights.
 
     Attributes:
+        first: the first key of its layers, by which its naming is known.
         ranks: the ranks of its layers, least first.
         metadata: the header's free text, kohya's ``ss_*`` and ModelSpec's ``modelspec.*`` among it.
     """
 
     path: Path
     sha256: str
+    first: str
     layers: int
     ranks: tuple[int, ...]
     metadata: Mapping[str, str]
@@ -65,6 +67,11 @@ class LoraInfo:
         return self.metadata.get("ss_new_sd_model_hash", "")
 
 
+def is_lora(header: Header) -> bool:
+    """Whether any of a file's tensors is a LoRA's; `read_lora_info` says whether all of them are."""
+    return any(key.endswith((*DOWN, *UP)) for key in header.shapes)
+
+
 def read_lora_info(path: Path) -> LoraInfo:
     """Raises CheckpointError, naming file and key, unless it is a safetensors file of plain LoRA layers alone."""
     if path.suffix != ".safetensors":
@@ -76,4 +83,4 @@ def read_lora_info(path: Path) -> LoraInfo:
     downs = [shape[0] for key, shape in header.shapes.items() if key.endswith(DOWN) and shape]
     if not downs:
         raise CheckpointError(f"{path} holds no LoRA layer")
-    return LoraInfo(path, file_sha256(path), len(downs), tuple(sorted(set(downs))), header.metadata)
+    return LoraInfo(path, file_sha256(path), min(header.shapes), len(downs), tuple(sorted(set(downs))), header.metadata)

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from generation.checkpoint import PICKLED_SUFFIXES, CheckpointInfo, read_checkpoint, read_layout
 from generation.errors import CheckpointError
-from generation.lora_file import LoraRef
+from generation.lora_file import LoraRef, is_lora, read_lora_info
+from generation.lora_names import NAMINGS, naming_of
 from generation.presets import PRESETS, first_recipe
 from generation.recipe import CHOICES
 from generation.sealing import Description, seal_folder
@@ -168,6 +169,8 @@ def _folder_rows(folder: Path) -> list[tuple[str, str]]:
 
 def _file_rows(path: Path) -> list[tuple[str, str]]:
     header = read_header(path)
+    if is_lora(header):
+        return _lora_rows(path)
     try:
         predicts, zero_snr = prediction(path, header)
         said = [("prediction_type", predicts), ("zero_snr", str(zero_snr))]
@@ -176,11 +179,19 @@ def _file_rows(path: Path) -> list[tuple[str, str]]:
     return [("tensors", str(len(header.shapes))), *said, *sorted(header.metadata.items())]
 
 
+def _lora_rows(path: Path) -> list[tuple[str, str]]:
+    info = read_lora_info(path)
+    ranks = ", ".join(map(str, info.ranks))
+    said = [("LoRA", info.name), ("naming", naming_of(info.first)), ("layers", str(info.layers)), ("ranks", ranks)]
+    return [*said, ("sha256", info.sha256), *sorted(info.metadata.items())]
+
+
 def convert_options(parser: argparse.ArgumentParser) -> None:
     """Options of ``convert``."""
-    parser.add_argument("source", type=Path, help="a checkpoint folder, a .safetensors file, or a pickle")
+    parser.add_argument("source", type=Path, help="a checkpoint folder, a .safetensors file, a LoRA, or a pickle")
     parser.add_argument("--out", type=Path, required=True, help="a new folder, or a new .safetensors file")
     origin_options(parser)
+    parser.add_argument("--naming", choices=NAMINGS, help="of a LoRA: whose names it gets; with --like")
     for name in IDENTITY:
         parser.add_argument(f"--{name}", type=int if name in ("epoch", "step") else str, help="of the new folder")
 
@@ -192,6 +203,10 @@ def convert(options: argparse.Namespace) -> int:
         load("generation.convert.from_pickle")(options.source, out)
         plain_console().print(f"{out}: the tensors of {options.source}, nothing else")
         return 0
+    if options.source.suffix == ".safetensors" and is_lora(read_header(options.source)):
+        return _convert_lora(options)
+    if options.naming:
+        raise ValueError(f"--naming is for a LoRA, {options.source} is none")
     source = origin(options.source, options)
     if out.suffix == ".safetensors":
         plain_console().print(str(load("generation.convert.to_single_file")(source, out)))
@@ -201,6 +216,21 @@ def convert(options: argparse.Namespace) -> int:
         fields["name"] = f"{fields.get('run', options.source.stem)} epoch {fields.get('epoch', 0)}"
     info: CheckpointInfo = load("generation.convert.to_folder")(source, out, fields, _now())
     plain_console().print(f"{info.name}: {info.sha256}")
+    return 0
+
+
+def _convert_lora(options: argparse.Namespace) -> int:
+    """Give a LoRA's layers the other names. Raises ValueError for options that belong to a checkpoint."""
+    for name in ("lora", "prediction_type", *IDENTITY):
+        if getattr(options, name) not in (None, []):
+            raise ValueError(f"--{name.replace('_', '-')} is for a checkpoint, {options.source} is a LoRA")
+    if options.naming is None or options.like is None or options.out.suffix != ".safetensors":
+        raise ValueError(
+            f"{options.source} is a LoRA: write convert LORA.safetensors --out NEW.safetensors --naming "
+            f"{'|'.join(NAMINGS)} --like FOLDER, a checkpoint folder of the architecture it was made for"
+        )
+    load("generation.lora_convert.convert_lora")(options.source, options.like, options.naming, options.out)
+    plain_console().print(f"{options.out}: {options.source} under {options.naming}'s names")
     return 0
 
 

@@ -61,12 +61,17 @@ class Swapper:
             store: weights in RAM, perhaps shared with others; without one every change reads files.
             device_budget: bytes of further weights that stay on the device, beside the modules' own.
             compile_backend: compile the UNet by this backend of torch.compile, such as ``inductor``.
+
+        Raises ValueError for a backend that torch does not have.
         """
         self._device = device
         self._dtype = dtype
         self._store = ComponentStore(0) if store is None else store
         self._near = ComponentStore(device_budget, place=lambda tensor: tensor.to(device, copy=True))
         self._device_budget = device_budget
+        if compile_backend is not None and compile_backend not in torch.compiler.list_backends(exclude_tags=()):
+            known = ", ".join(torch.compiler.list_backends())
+            raise ValueError(f"torch.compile has no backend {compile_backend!r}; known are {known}")
         self._compile_backend = compile_backend
         self._seen: dict[Origin, tuple[Signature, Loaded]] = {}
         self._parts: Parts | None = None

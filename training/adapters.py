@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from generation.loading import Parts
-from generation.lora import kohya_name
+from generation.lora_names import kohya_name
 from training.denoiser import TRAINED
 from training.errors import UserError
 from training.lora_config import TARGETS, LoraConfig

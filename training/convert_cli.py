@@ -9,4 +9,4 @@ from generation.cli import main as generation_main
 
 def main(argv: Sequence[str]) -> int:
     """`python -m generation convert` with these arguments; its exit status."""
-    return generation_main(["convert", *argv])
+    return generation_main(["convert", *argv], program="python -m training")

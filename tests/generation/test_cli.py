@@ -1,7 +1,9 @@
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from generation.imageio import archive_png, pixel_sha256, read_archive
 from generation.recipe import Recipe
 from generation.renderer import ImageRequest, Renderer
 from generation.tiny import write_tiny_checkpoint
+from training.cli import main as training
 
 ROOT = Path(__file__).parents[2]
 
@@ -156,6 +159,10 @@ def test_bench_prints_a_median_with_its_range(tiny, tmp_path, capsys):
         (["render", "{tiny}", "--prompt", "a", "--seed", "-1", "--out", "{out}"], "seed"),
         (["render", "{tiny}", "--prompt", "a", "--seed", "1", "--out", "{out}", "--count", "0"], "--count"),
         (["render", "{tiny}", "--prompt", "a", "--seed", "1", "--out", "{out}", "--width", "65"], "multiple of 8"),
+        (
+            ["render", "{tiny}", "--prompt", "a", "--seed", "1", "--out", "{out}", "--compile", "fast"],
+            "no backend 'fast'",
+        ),
         (["verify", "/nowhere.png", "--checkpoint", "{tiny}"], "No such file"),
     ],
 )
@@ -166,7 +173,41 @@ def test_a_refusal_says_why_and_leaves_nothing_behind(tiny, tmp_path, capsys, ar
     assert not out.exists()
 
 
-def test_a_manifest_with_an_impossible_value_is_refused(tiny, archived, capsys):
-    path = archived(lambda image, manifest: manifest.update(dtype="int3"))
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda manifest: manifest.update(dtype="int3"), "cannot be rendered again"),
+        (lambda manifest: manifest.update(environment=[1]), "cannot be rendered again"),
+        (lambda manifest: manifest["environment"].update(compiled=True), "no backend True"),
+        (lambda manifest: manifest["environment"].update(threads=0), "threads must be at least 1"),
+    ],
+)
+def test_a_manifest_with_an_impossible_value_is_refused(tiny, archived, capsys, edit, message):
+    path = archived(lambda image, manifest: edit(manifest))
     assert main(["verify", path, "--checkpoint", str(tiny)]) == 1
-    assert "cannot be rendered again" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_with_one_line_and_keeps_what_is_finished(tiny, tmp_path):
+    """A real process, interrupted once its first image is there."""
+    command = [sys.executable, "-m", "generation", "render", str(tiny), "--prompt", "1girl", "--seed", "1"]
+    options = ["--count", "100000", "--threads", "1", "--out", str(tmp_path)]
+    with subprocess.Popen([*command, *options], cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True) as process:
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        shown, said = process.communicate()
+    assert process.returncode == 130
+    assert said.strip() == "interrupted; what is finished stays"
+    files = [first.strip(), *shown.split()]
+    assert set(files) <= {str(path) for path in tmp_path.iterdir()}
+    for path in tmp_path.iterdir():
+        assert read_archive(path.read_bytes())[1]["prompt"] == "1girl"
+
+
+def test_help_is_called_by_the_name_of_the_program(capsys):
+    with pytest.raises(SystemExit):
+        main(["convert", "--help"])
+    assert "usage: python -m generation convert" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        training(["convert", "--help"])
+    assert "usage: python -m training convert" in capsys.readouterr().out
