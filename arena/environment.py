@@ -5,7 +5,7 @@ A value that cannot be right stops nothing here: the default is used and a sente
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import dj_database_url
@@ -30,6 +30,15 @@ def boolean(name: str, default: bool) -> bool:
 def listing(name: str, default: str) -> list[str]:
     """A comma-separated variable."""
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
+
+
+def choice(name: str, default: str, choices: Collection[str]) -> str:
+    """One of several words."""
+    given = os.environ.get(name, "").strip() or default
+    if given not in choices:
+        PROBLEMS.append((name, f"{given!r} is none of {', '.join(choices)}"))
+        return default
+    return given
 
 
 def whole(name: str, default: int, least: int = 0) -> int:

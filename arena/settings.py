@@ -180,8 +180,13 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 ARENA_RENDERER = os.environ.get("ARENA_RENDERER", "generation.renderer.Renderer")
 ARENA_DEVICE = os.environ.get("ARENA_DEVICE", "cpu")
 ARENA_RENDER_THREADS = environment.whole("ARENA_RENDER_THREADS", 1, least=1)
-# Memory for the weights of several checkpoints, and how long an evaluation may wait for the loaded one of another.
+# The arithmetic of UNet and text encoders, and what torch.compile makes of the UNet, if anything; both show in pixels.
+ARENA_DTYPE = environment.choice("ARENA_DTYPE", "float32", ("float32", "bfloat16", "float16"))
+ARENA_COMPILE = os.environ.get("ARENA_COMPILE", "")
+# Memory for the weights of several checkpoints, in RAM and on the device, and how long an evaluation may wait for the
+# loaded one of another.
 ARENA_WEIGHTS_GB = environment.number("ARENA_WEIGHTS_GB", 8)
+ARENA_DEVICE_WEIGHTS_GB = environment.number("ARENA_DEVICE_WEIGHTS_GB", 0)
 ARENA_SWAP_AGE_SECONDS = environment.number("ARENA_SWAP_AGE_SECONDS", 5)
 # The same for the encoder that measures how near images come to their characters; none set, nothing is measured. Its
 # folder is the project's own small one, or that of a published CCIP encoder.

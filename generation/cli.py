@@ -157,7 +157,7 @@ def _bench(options: argparse.Namespace) -> int:
     if options.rounds < 1:
         raise ValueError(f"--rounds must be at least 1, got {options.rounds}")
     budget = None if options.ram_gb is None else int(options.ram_gb * 1e9)
-    store = load("generation.store.ComponentStore")(budget) if options.other else None
+    store = load("generation.store.weights_store")(budget, options.device) if options.other else None
     renderer = renderer_of(options, store=store, device_budget=int(options.device_gb * 1e9))
     recipe = replace(renderer.info.recipe, **chosen(options))
     with Progress(*PROGRESS, console=Console(stderr=True), transient=True) as progress:

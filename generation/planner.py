@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+STAY = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -92,14 +94,21 @@ Group = tuple[tuple[int, int], str]
 
 
 def next_job(
-    jobs: Sequence[Job], loaded: str | None, now: float, age_seconds: float, group: Group | None = None
+    jobs: Sequence[Job],
+    loaded: str | None,
+    now: float,
+    age_seconds: float,
+    group: Group | None = None,
+    *,
+    stays: bool = False,
 ) -> Job:
     """The job to do now.
 
     Where jobs have waited for the age bound, one of those: of the loaded checkpoint if it has any, otherwise of the
     checkpoint with the oldest. Where none has, one of the loaded checkpoint, otherwise of the one with the oldest job.
     Within a checkpoint the jobs of `group` go on, then those of the group with the oldest; oldest first. So a worker
-    with too much to do still changes checkpoint rarely.
+    with too much to do still changes checkpoint rarely. With `stays` the loaded checkpoint goes on, if it has any job,
+    whatever is due: see `stays`.
 
     Raises ValueError without jobs, or for a negative age.
     """
@@ -109,13 +118,22 @@ def next_job(
         raise ValueError(f"the age bound must not be negative, got {age_seconds:g}")
     due = [job for job in jobs if now - job.asked_at >= age_seconds]
     from_these = due or jobs
-    own = [job for job in from_these if job.checkpoint == loaded]
+    own = [job for job in (jobs if stays else from_these) if job.checkpoint == loaded]
     if not own:
         oldest = min(from_these, key=_age)
         own = [job for job in from_these if job.checkpoint == oldest.checkpoint]
     if group not in {job.group for job in own}:
         group = min(own, key=_age).group
     return min((job for job in own if job.group == group), key=_age)
+
+
+def stays(loaded_at: float, swap_seconds: float, now: float) -> bool:
+    """Whether a checkpoint has not yet been used for `STAY` times what its loading took.
+
+    Where more evaluations wait than the age bound has time for, each of them is due again after its turn; without this
+    every turn would be the shortest possible, and swaps would take more time than images.
+    """
+    return now - loaded_at < STAY * swap_seconds
 
 
 def plan(jobs: Iterable[Job], *, cost: Cost, now: float, age_seconds: float, loaded: str | None = None) -> Forecast:

@@ -66,3 +66,8 @@ class ComponentStore:
     def _make_room(self, size: int) -> None:
         while self._budget is not None and self.bytes + size > self._budget:
             self._held.popitem(last=False)
+
+
+def weights_store(budget: int | None, device: str) -> ComponentStore:
+    """A store in RAM for a renderer on this torch device: pinned for a GPU, so that copies need no detour."""
+    return ComponentStore(budget, place=torch.Tensor.pin_memory if torch.device(device).type == "cuda" else None)

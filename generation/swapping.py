@@ -8,11 +8,11 @@ import copy
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from generation.files import signature
 from generation.loading import Loaded, Origin, Parts, assemble, load
 from generation.store import ComponentStore
 from generation.weights import Tensors, tensor_bytes
@@ -159,12 +159,4 @@ def _config(module: Any) -> dict[str, Any]:
 
 
 def _signature(origin: Origin) -> Signature:
-    """Size, time and inode of every file: equal ones have not been written to since they were checked."""
-    roots = [origin.path, *([origin.like] if origin.like else []), *(ref.path for ref in origin.loras)]
-    files = [file for root in roots for file in (sorted(root.rglob("*")) if root.is_dir() else [root])]
-    return tuple(_stat(file) for file in files if file.is_file())
-
-
-def _stat(file: Path) -> tuple[str, int, int, int]:
-    stat = file.stat()
-    return str(file), stat.st_size, stat.st_mtime_ns, stat.st_ino
+    return signature([origin.path, *([origin.like] if origin.like else []), *(ref.path for ref in origin.loras)])

@@ -7,7 +7,7 @@ from django.utils import timezone
 from arena.evaluations.models import EvaluationRun
 from arena.evaluations.running import free_lease, jobs, left, unfinished
 from arena.gallery.rendering import LOADED
-from generation.planner import Cost, Forecast, Job, forecast, next_job, plan
+from generation.planner import Cost, Forecast, Job, forecast, next_job, plan, stays
 
 # Until something was measured: what the demo's checkpoint takes on two CPU cores, and to load.
 ASSUMED_SECONDS_AN_IMAGE = 0.1
@@ -17,14 +17,21 @@ ASSUMED_SWAP_SECONDS = 1.0
 def choose(run_id: int) -> int:
     """The evaluation to render a chunk of, when a message came for `run_id`; that one itself where nothing is free.
 
-    The one whose checkpoint is loaded, up to ARENA_SWAP_AGE_SECONDS of waiting of the others.
+    The one whose checkpoint is loaded, up to ARENA_SWAP_AGE_SECONDS of waiting of the others, and at least for a while
+    that is worth its loading.
     """
     now = timezone.now()
     free = unfinished().filter(free_lease(now)).select_related("contestant__checkpoint", "contestant__lora")
     waiting = [_job(run, images=1) for run in free]
     if not waiting:
         return run_id
-    chosen = next_job(waiting, LOADED.weights, now.timestamp(), settings.ARENA_SWAP_AGE_SECONDS)
+    chosen = next_job(
+        waiting,
+        LOADED.weights,
+        now.timestamp(),
+        settings.ARENA_SWAP_AGE_SECONDS,
+        stays=stays(LOADED.at, LOADED.swap_seconds, now.timestamp()),
+    )
     return int(chosen.key)
 
 

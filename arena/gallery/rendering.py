@@ -1,5 +1,6 @@
 """Rendering samples that are missing. Runs in the worker: the renderer comes by dotted path and loads torch."""
 
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from django.utils.module_loading import import_string
 from arena.gallery.models import Contestant, Prompt, Sample
 from generation.checkpoint import CheckpointError, file_sha256, read_checkpoint
 from generation.errors import RenderError
+from generation.files import signature
 from generation.imageio import archive_png, blind_png, pixel_sha256
 from generation.lora_file import LoraRef
 from generation.matchup import conditions_hash
 from generation.recipe import Broken
 
 Job = tuple[Prompt, int]
+Signature = tuple[tuple[str, int, int, int], ...]
 
 
 def render_missing(
@@ -76,28 +79,50 @@ def missing(contestant: Contestant, jobs: Iterable[Job]) -> list[Job]:
 
 
 class LoadedRenderer:
-    """One renderer for all contestants: it holds one at a time and changes in place, weights staying in memory."""
+    """One renderer for all contestants: it holds one at a time and changes in place, weights staying in memory.
+
+    ``at`` is when the loaded one came (seconds since 1970), ``swap_seconds`` what that took; 0 for the very first.
+    """
 
     def __init__(self) -> None:
         self._kind: Any = None
         self._renderer: Any = None
         self._key: tuple[str, str, str] | None = None
+        self._sound: dict[tuple[str, str, str], Signature] = {}
+        self.at = 0.0
+        self.swap_seconds = 0.0
 
     def of(self, contestant: Contestant) -> Any:
         """The renderer of this contestant. Raises CheckpointError if its files no longer hold these weights."""
-        kind = (settings.ARENA_RENDERER, settings.ARENA_DEVICE, settings.ARENA_RENDER_THREADS)
+        kind = (
+            *(settings.ARENA_RENDERER, settings.ARENA_DEVICE, settings.ARENA_RENDER_THREADS, settings.ARENA_DTYPE),
+            *(settings.ARENA_COMPILE, settings.ARENA_DEVICE_WEIGHTS_GB),
+        )
         file = contestant.lora.file if contestant.lora else ""
         key = (contestant.weights, contestant.checkpoint.folder, file)
         if (kind, key) != (self._kind, self._key):
-            origin = sound_origin(contestant)
+            begun = time.monotonic()
+            origin = self._origin(contestant, key)
             self._key = None
             if kind == self._kind:
                 self._renderer.swap(origin)
+                self.swap_seconds = time.monotonic() - begun
             else:
                 self._kind = self._renderer = None
                 self._renderer, self._kind = _build(origin), kind
-            self._key = key
+                self.swap_seconds = 0.0  # most of it was loading libraries, which no change of checkpoint does again
+            self._key, self.at = key, time.time()
         return self._renderer
+
+    def _origin(self, contestant: Contestant, key: tuple[str, str, str]) -> Any:
+        """Hashed where its files are not those that were hashed before: of SDXL that takes longer than a swap."""
+        _, folder, file = key
+        seen = signature([Path(folder), *([Path(file)] if file else [])])
+        if self._sound.get(key) != seen:
+            checked = sound_origin(contestant)
+            self._sound[key] = seen
+            return checked
+        return origin_of(contestant)
 
     @property
     def weights(self) -> str | None:
@@ -109,7 +134,7 @@ LOADED = LoadedRenderer()
 
 
 def sound_origin(contestant: Contestant) -> Any:
-    """What the renderer loads: the folder, or with a LoRA an Origin of both."""
+    """As `origin_of`. Raises CheckpointError if the files no longer hold what was registered."""
     checkpoint, lora = contestant.checkpoint, contestant.lora
     folder = Path(checkpoint.folder)
     found = read_checkpoint(folder).sha256
@@ -118,18 +143,39 @@ def sound_origin(contestant: Contestant) -> Any:
             f"{folder} now holds other weights ({found[:12]}) than were registered ({checkpoint.sha256[:12]}): "
             "restore them"
         )
-    if lora is None:
+    if lora is not None:
+        file = Path(lora.file)
+        if not file.is_file() or file_sha256(file) != lora.sha256:
+            raise CheckpointError(f"{file} is not the LoRA that was registered ({lora.sha256[:12]}): restore it")
+    return origin_of(contestant)
+
+
+def origin_of(contestant: Contestant) -> Any:
+    """What the renderer loads: the folder, or with a LoRA an Origin of both."""
+    folder = Path(contestant.checkpoint.folder)
+    if contestant.lora is None:
         return folder
-    file = Path(lora.file)
-    if not file.is_file() or file_sha256(file) != lora.sha256:
-        raise CheckpointError(f"{file} is not the LoRA that was registered ({lora.sha256[:12]}): restore it")
+    file = Path(contestant.lora.file)
     return import_string("generation.loading.Origin")(folder, loras=(LoraRef(file, contestant.lora_scale),))
 
 
 def _build(origin: Any) -> Any:
-    store = import_string("generation.store.ComponentStore")(int(settings.ARENA_WEIGHTS_GB * 1e9))
-    renderer_class = import_string(settings.ARENA_RENDERER)
-    return renderer_class(origin, device=settings.ARENA_DEVICE, threads=settings.ARENA_RENDER_THREADS, store=store)
+    device = settings.ARENA_DEVICE
+    weights_store = import_string("generation.store.weights_store")
+    return import_string(settings.ARENA_RENDERER)(
+        origin,
+        device=device,
+        threads=settings.ARENA_RENDER_THREADS,
+        dtype=import_string("generation.verify.DTYPES")[settings.ARENA_DTYPE],
+        store=weights_store(gigabytes(settings.ARENA_WEIGHTS_GB), device),
+        device_budget=gigabytes(settings.ARENA_DEVICE_WEIGHTS_GB),
+        compile_backend=settings.ARENA_COMPILE or None,
+    )
+
+
+def gigabytes(count: float) -> int:
+    """In bytes, by thousands."""
+    return int(count * 1e9)
 
 
 def _keep(contestant: Contestant, prompt: Prompt, seed: int, rendered: Any) -> Sample | None:

@@ -47,6 +47,6 @@ def _verified(sample: Sample) -> Verified:
             return Verified(sample, IMPORTED)
         verify: Any = import_string("generation.verify.verify")
         result = verify(image, manifest, sound_origin(sample.contestant), device=settings.ARENA_DEVICE)
-    except (GenerationError, OSError) as error:
+    except (GenerationError, ValueError, OSError) as error:  # ValueError: a manifest with impossible threads, say
         return Verified(sample, OUTCOMES[4], (str(error),))
     return Verified(sample, OUTCOMES[result.code], result.differing)

@@ -23,6 +23,7 @@ WRONG = [
         "ARENA_S3_BUCKET": "Not A Bucket",
         "ARENA_S3_ENDPOINT": "minio:9000",
         "ARENA_RENDER_THREADS": "two",
+        "ARENA_DTYPE": "int4",
         "ARENA_BLIND_SCALE": "0",
         "ARENA_TICKET_HOURS": "nan",
         "ARENA_SECURE": "perhaps",

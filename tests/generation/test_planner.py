@@ -1,10 +1,11 @@
 import math
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from generation.planner import Cost, Job, forecast, next_job, plan, runs
+from generation.planner import STAY, Cost, Job, forecast, next_job, plan, runs, stays
 
 COST = Cost(swap_seconds=4.0, batch_seconds=1.5)
 
@@ -100,3 +101,54 @@ def test_costs_by_hand():
     assert plan([], cost=cost, now=0, age_seconds=1).seconds == 0
     assert [len(run) for run in runs(found.steps)] == [1, 1]
     assert plan([job("b", "b")], cost=cost, now=0, age_seconds=9, loaded="b").swaps == 0
+
+
+def turns(*, age, swap, staying=True):
+    """20 evaluations of 50 images of 1.5 s by the arena's rule: a turn is two images, after it the evaluation waits.
+
+    How often the checkpoint changes, and the longest wait for a turn.
+    """
+    left = {f"checkpoint {number}": 50 for number in range(20)}
+    since = dict.fromkeys(left, 0.0)
+    clock, here, came, changes, longest = 0.0, None, 0.0, 0, 0.0
+    while left:
+        jobs = [job(name, name, since[name]) for name in left]
+        chosen = next_job(jobs, here, clock, age, stays=staying and stays(came, swap, clock)).checkpoint
+        longest = max(longest, clock - since[chosen])
+        if chosen != here:
+            clock, here, changes = clock + swap, chosen, changes + 1
+            came = clock
+        done = min(2, left[chosen])
+        clock += 1.5 * done
+        since[chosen] = clock
+        left[chosen] -= done
+        if not left[chosen]:
+            del left[chosen]
+    assert clock == 1500 + changes * swap
+    return changes, longest
+
+
+@pytest.mark.parametrize("age", [5, 60])
+def test_evaluations_taking_turns_change_checkpoint_a_tenth_as_often_as_first_come(age):
+    """All 20 are due again after each round; turns that are as short as can be would mostly load weights."""
+    first_come = served_first_come(many(0)).swaps
+    changes, longest = turns(age=age, swap=4.0)
+    assert first_come >= 10 * changes
+    assert turns(age=age, swap=4.0, staying=False)[0] > 4 * changes
+    # Each of the other 19 has at most its stay (a turn may begin just before its end) and its loading.
+    assert longest <= age + 3 + 19 * (STAY * 4 + 3 + 4)
+
+
+def test_where_loading_takes_no_time_turns_are_as_before():
+    assert turns(age=5, swap=0.0) == turns(age=5, swap=0.0, staying=False)
+
+
+def test_a_checkpoint_stays_five_times_as_long_as_its_loading_took():
+    assert stays(100.0, 4.0, 119.9)
+    assert not stays(100.0, 4.0, 120.0)
+    assert not stays(100.0, 0.0, 100.0)
+    jobs = [job("a", "a", 0), job("b", "b", 90)]
+    assert next_job(jobs, "b", 100, 5, stays=True).key == "b"
+    assert next_job(jobs, "b", 100, 5).key == "b", "both are due"
+    assert next_job([jobs[0], replace(jobs[1], asked_at=99)], "b", 100, 5).key == "a"
+    assert next_job(jobs[:1], "b", 100, 5, stays=True).key == "a", "nothing is left for the loaded one"

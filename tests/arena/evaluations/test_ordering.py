@@ -1,6 +1,7 @@
 """Evaluations take turns by checkpoint: the loaded one goes on until another has waited for the age bound."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -15,10 +16,11 @@ from django.utils import timezone
 from arena.evaluations import ordering, running
 from arena.evaluations.models import EvaluationRun
 from arena.evaluations.tasks import advance_evaluation
-from arena.gallery import rendering
+from arena.gallery import rendering, verifying
 from arena.gallery.models import Prompt, PromptSet, Sample
 from arena.gallery.registering import register
 from arena.polls.models import Poll
+from generation.errors import CheckpointError
 from generation.tiny import write_tiny_checkpoint
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +79,46 @@ def test_the_others_get_their_turn_at_the_age_bound(runs, settings) -> None:
     assert ordering.choose(second.pk) == third.pk
     running.advance(third.pk, seconds=0)
     assert ordering.choose(second.pk) == third.pk, "now that one is loaded and has waited least"
+
+
+def test_a_checkpoint_that_took_long_to_load_stays_for_a_while(runs, settings) -> None:
+    settings.ARENA_SWAP_AGE_SECONDS = 5
+    first, second, third = runs
+    running.advance(first.pk, seconds=0)
+    running.advance(second.pk, seconds=0)
+    assert rendering.LOADED.swap_seconds > 0
+    EvaluationRun.objects.filter(pk=third.pk).update(waiting_since=timezone.now() - timedelta(seconds=61))
+    rendering.LOADED.swap_seconds = 1000.0
+    assert ordering.choose(third.pk) == second.pk
+    rendering.LOADED.at -= 5000
+    assert ordering.choose(third.pk) == third.pk
+
+
+def test_files_are_hashed_once_while_they_stay_as_they_are(runs, monkeypatch) -> None:
+    hashed: list[Path] = []
+    read = rendering.read_checkpoint
+    monkeypatch.setattr(rendering, "read_checkpoint", lambda folder: hashed.append(folder) or read(folder))
+    folders = [Path(run.contestant.checkpoint.folder) for run in runs[:2]]
+    for run in (*runs[:2], *runs[:2]):
+        rendering.LOADED.of(run.contestant)
+    assert hashed == folders
+    os.utime(folders[0] / "unet" / "config.json", (1, 1))
+    rendering.LOADED.of(runs[0].contestant)
+    assert hashed == [*folders, folders[0]]
+    weights = folders[1] / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(CheckpointError, match="a file was changed"):
+        rendering.LOADED.of(runs[1].contestant)
+
+
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call to a")
+def test_arithmetic_and_compiler_are_settings_and_stand_in_the_manifest(runs, settings) -> None:
+    settings.ARENA_DTYPE, settings.ARENA_COMPILE, settings.ARENA_DEVICE_WEIGHTS_GB = "bfloat16", "eager", 0.5
+    for run in runs[:2]:
+        running.advance(run.pk, seconds=0)
+    manifests = [sample.manifest for sample in Sample.objects.all()]
+    assert {(one["dtype"], one["environment"]["compiled"]) for one in manifests} == {("bfloat16", "eager")}
+    assert verifying.verify_samples(Sample.objects.all()[:1], lambda: None)[0].outcome == "exact"
 
 
 def test_what_another_process_renders_is_left_to_it(runs) -> None:
