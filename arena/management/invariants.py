@@ -13,7 +13,10 @@ from scipy.stats import norm
 
 from arena.gallery.models import Sample
 from arena.polls.models import Enrolment, Matchup, Poll, Seat
+from arena.polls.pairing import check_conditions
 from arena.votes.models import FreePrompt, Ticket, Vote, VoteExclusion, VoteLog, Voter
+from generation.errors import RenderError
+from generation.matchup import conditions_hash
 from rating.errors import OutcomeError
 from rating.outcomes import parse_outcome
 
@@ -88,6 +91,26 @@ def matchups_are_fair() -> Iterator[str]:
     foreign = Seat.objects.exclude(sample__prompt=F("matchup__prompt"), sample__seed=F("matchup__seed"))
     for matchup in foreign.order_by().values_list("matchup_id", flat=True).distinct():
         yield f"matchup {matchup} shows an image of another prompt or seed"
+
+
+def conditions_are_equal() -> Iterator[str]:
+    """All images of a matchup whose conditions are known were rendered under the same ones, by their manifests."""
+    uneven = Matchup.objects.annotate(ways=Count("seats__sample__conditions", distinct=True)).filter(ways__gt=1)
+    for matchup in uneven.values_list("pk", flat=True):
+        yield f"matchup {matchup} shows images of unequal conditions: {_difference(matchup)}"
+    shown = Sample.objects.filter(Exists(Seat.objects.filter(sample=OuterRef("pk"))), conditions__isnull=False)
+    for sample, conditions, manifest in shown.values_list("pk", "conditions", "manifest").iterator(PORTION):
+        if conditions != conditions_hash(manifest):
+            yield f"the conditions on record of sample {sample} are not those of its manifest"
+
+
+def _difference(matchup: int) -> str:
+    """The first field in which the images of a matchup differ besides their checkpoints."""
+    try:
+        check_conditions(list(Sample.objects.filter(seats__matchup=matchup).order_by("seats__position")))
+    except RenderError as error:
+        return str(error)
+    return "their manifests agree, the conditions on record do not"
 
 
 def seats_are_balanced() -> Iterator[str]:
@@ -182,6 +205,7 @@ STORED = (
     Invariant("one-vote-counts", "at most one vote of a matchup counts", one_vote_counts),
     Invariant("outcomes-are-answers", "every outcome can be read", outcomes_are_answers),
     Invariant("matchups-are-fair", "same prompt, same seed, different contestants, all seats", matchups_are_fair),
+    Invariant("conditions-are-equal", "images that meet differ by their checkpoints only", conditions_are_equal),
     Invariant("seats-are-balanced", "every contestant sits everywhere equally often", seats_are_balanced),
     Invariant("appearances-are-seats", "exposure on record is what was shown", appearances_are_seats),
     Invariant("tickets-stay", "nobody answers another voter's ticket", tickets_stay_with_their_voter),

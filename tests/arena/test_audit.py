@@ -18,9 +18,10 @@ from arena.leaderboard.models import RatingRun
 from arena.leaderboard.table import board
 from arena.management.commands.audit import INVARIANTS
 from arena.management.invariants import FEW
-from arena.polls.models import Poll
+from arena.polls.models import Matchup, Poll
 from arena.votes.casting import cast, issue_ticket
 from arena.votes.models import Ticket, Vote, VoteExclusion, Voter
+from generation.matchup import conditions_hash
 from tests.arena.tiny import media
 from tests.arena.votes.building import ready_poll
 
@@ -96,6 +97,18 @@ def take_a_seat_away() -> None:
 
 def other_seed() -> None:
     sql("UPDATE polls_matchup SET seed = 77 WHERE id = (SELECT MIN(id) FROM polls_matchup)")
+
+
+def other_conditions() -> None:
+    """One image of a matchup by another sampler, as its record says too."""
+    sample = Matchup.objects.first().seats.last().sample
+    sample.manifest["recipe"] |= {"steps": 99}
+    sample.conditions = conditions_hash(sample.manifest)
+    sample.save()
+
+
+def retouch_conditions() -> None:
+    sql("UPDATE gallery_sample SET conditions = conditions + 1 WHERE conditions IS NOT NULL")
 
 
 def always_left() -> None:
@@ -175,6 +188,8 @@ BREAKS: list[tuple[str, Callable[[], None], str]] = [
     ("outcomes-are-answers", misspell, "vote 2 in duel says 'left'"),
     ("matchups-are-fair", take_a_seat_away, "has 1 seats"),
     ("matchups-are-fair", other_seed, "another prompt or seed"),
+    ("conditions-are-equal", other_conditions, "unequal conditions: sides 1 and 2 differ in recipe.steps"),
+    ("conditions-are-equal", retouch_conditions, "are not those of its manifest"),
     ("seats-are-balanced", always_left, "times in seat 1: +"),
     ("appearances-are-seats", miscount, "appearances on record"),
     ("tickets-stay", pass_a_ticket_on, "was handed to 2 voters"),
