@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from arena.evaluations.lease import unfinished
 from arena.evaluations.models import EvaluationRun, Worker
-from arena.evaluations.running import unfinished
 from arena.votes.free_prompts import UNFINISHED
 from arena.votes.models import FreePrompt, Vote
 

@@ -13,8 +13,9 @@ from arena.api import progress
 from arena.api.models import Scope
 from arena.api.openapi import document
 from arena.api.requests import ProblemError, json_object, needs
+from arena.evaluations.lease import unfinished
 from arena.evaluations.models import EvaluationRun, Worker
-from arena.evaluations.running import cancel, start, unfinished
+from arena.evaluations.running import cancel, start
 from arena.evaluations.scores import told_score
 from arena.evaluations.tasks import enqueue
 from arena.gallery.finding import UnknownCheckpointError, find_contestant, listed

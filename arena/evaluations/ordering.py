@@ -4,8 +4,9 @@ from django.conf import settings
 from django.db.models import Sum
 from django.utils import timezone
 
+from arena.evaluations.lease import free_lease, unfinished
 from arena.evaluations.models import EvaluationRun
-from arena.evaluations.running import free_lease, jobs, left, unfinished
+from arena.evaluations.running import jobs, left
 from arena.gallery.rendering import LOADED
 from generation.planner import Cost, Forecast, Job, forecast, next_job, plan, stays
 

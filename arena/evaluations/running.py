@@ -1,22 +1,18 @@
 """Evaluating a contestant: render what the open polls ask for, chunk by chunk, enrol it, and measure it at the end.
 
-The row in the database is the truth about the job. Whoever renders holds a lease on the row (``heartbeat_at``), given
-back after every chunk; the lease of a killed process runs out by itself.
+The row in the database is the truth about the job; whoever renders holds a lease on it (arena.evaluations.lease).
 """
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain, islice, zip_longest
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from arena.evaluations.lease import UNFINISHED, charged, lease, stopped_for, unfinished
 from arena.evaluations.measuring import measure
 from arena.evaluations.models import EvaluationRun
 from arena.gallery.models import Contestant, Prompt, Sample
@@ -26,15 +22,8 @@ from generation.errors import Cancelled
 from rating.errors import RatingError
 
 State = EvaluationRun.State
-UNFINISHED = (State.QUEUED, State.RUNNING)
-LEASE_SECONDS = 120
 CHUNK_SECONDS = 3.0
-LOOK_SECONDS = 1.0
 NAMED = 5
-
-
-class BusyError(Exception):
-    """Another process is rendering this evaluation right now."""
 
 
 def jobs() -> list[Job]:
@@ -98,11 +87,6 @@ def _without(broken: list[dict[str, Any]], absent: list[Job]) -> list[Job]:
     return [(prompt, seed) for prompt, seed in absent if (prompt.pk, seed) not in known]
 
 
-def unfinished() -> QuerySet[EvaluationRun]:
-    """Evaluations that still want a worker."""
-    return EvaluationRun.objects.filter(state__in=UNFINISHED)
-
-
 def cancel(run: EvaluationRun) -> bool:
     """Stop an unfinished evaluation; whoever renders it notices within a second or a step. Its samples stay.
 
@@ -132,7 +116,7 @@ def advance(
     run = EvaluationRun.objects.select_related("contestant__checkpoint__run", "contestant__lora").get(pk=run_id)
     if run.state not in UNFINISHED:
         return False
-    with _lease(run):
+    with lease(run):
         try:
             return _advance(run, time.monotonic() + seconds, on_progress)
         except Cancelled:
@@ -150,7 +134,7 @@ def _advance(run: EvaluationRun, deadline: float, on_progress: Callable[[Evaluat
         return False
     batches = _batches(waiting, run.contestant.frozen_recipe().batch)
     rendered, tried = len(asked) - len(absent), 0
-    stopped = _stopped(run)
+    stopped = stopped_for(run)
     for number, batch in enumerate(batches):
         if number and time.monotonic() >= deadline:
             break
@@ -193,7 +177,7 @@ class _PauseError(Exception):
 
 def _watched(run: EvaluationRun) -> Callable[[int, int], None]:
     """Called for every image that is measured: renews the lease, stops for a cancellation or at the chunk's end."""
-    stopped = _stopped(run)
+    stopped = stopped_for(run)
     calls, deadline = 0, 0.0
 
     def look(done: int, total: int) -> None:
@@ -231,61 +215,11 @@ def _named(broken: list[dict[str, Any]]) -> str:
     return f"missing, for they came out broken ({len(broken)}): {named}{more}"
 
 
-@contextmanager
-def charged(run: EvaluationRun) -> Iterator[None]:
-    """Count what happens inside as work of the device for this evaluation, whether or not it ends well."""
-    begun = time.monotonic()
-    try:
-        yield
-    finally:
-        spent = time.monotonic() - begun
-        EvaluationRun.objects.filter(pk=run.pk).update(
-            gpu_seconds=F("gpu_seconds") + spent, device=settings.ARENA_DEVICE
-        )
-        run.gpu_seconds += spent
-        run.device = settings.ARENA_DEVICE
-
-
-def _stopped(run: EvaluationRun) -> Callable[[], bool]:
-    """Whether the evaluation was cancelled, asked at most once in LOOK_SECONDS; the same statement renews the lease."""
-    looked = time.monotonic()
-
-    def look() -> bool:
-        nonlocal looked
-        if time.monotonic() - looked < LOOK_SECONDS:
-            return False
-        looked = time.monotonic()
-        return not unfinished().filter(pk=run.pk).update(heartbeat_at=timezone.now())
-
-    return look
-
-
 def enrol(contestant: Contestant) -> None:
     """Let a contestant take part in every open poll that it has samples for; a withdrawn one stays withdrawn."""
     for poll in Poll.objects.filter(is_open=True):
         if Sample.objects.filter(contestant=contestant, prompt__prompt_set=poll.prompt_set_id).exists():
             Enrolment.objects.get_or_create(poll=poll, contestant=contestant)
-
-
-def release_all() -> None:
-    """Take every lease back. Only right where there is one worker and it has just started."""
-    EvaluationRun.objects.exclude(heartbeat_at=None).update(heartbeat_at=None)
-
-
-def free_lease(now: datetime) -> Q:
-    """Evaluations that nobody renders, or whose process has gone silent."""
-    return Q(heartbeat_at=None) | Q(heartbeat_at__lt=now - timedelta(seconds=LEASE_SECONDS))
-
-
-@contextmanager
-def _lease(run: EvaluationRun) -> Iterator[None]:
-    now = timezone.now()
-    if not EvaluationRun.objects.filter(free_lease(now), pk=run.pk).update(heartbeat_at=now):
-        raise BusyError(f"another process is rendering {run}; it looks after the rest")
-    try:
-        yield
-    finally:
-        _set(run, heartbeat_at=None, waiting_since=timezone.now())
 
 
 def _batches(left: list[Job], size: int) -> Iterator[list[Job]]:

@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from arena.celery import queue_returned
-from arena.evaluations import ordering, running
+from arena.evaluations import lease, ordering, running
 from arena.evaluations.models import Worker
 
 logger = logging.getLogger(__name__)
@@ -28,15 +28,15 @@ def advance_evaluation(run_id: int) -> None:
     chosen = ordering.choose(run_id)
     try:
         more = running.advance(chosen)
-    except running.BusyError:
+    except lease.BusyError:
         # The other process may be dead: look again when its lease has run out.
-        advance_evaluation.apply_async((run_id,), countdown=running.LEASE_SECONDS)
+        advance_evaluation.apply_async((run_id,), countdown=lease.LEASE_SECONDS)
         return
     except Exception:
         if chosen != run_id:
             advance_evaluation.delay(run_id)
         raise
-    if more or (chosen != run_id and running.unfinished().filter(pk=run_id).exists()):
+    if more or (chosen != run_id and lease.unfinished().filter(pk=run_id).exists()):
         advance_evaluation.delay(run_id)
 
 
@@ -53,7 +53,7 @@ def enqueue(run_id: int) -> None:
 def take_up_unfinished(sender: Any = None, **_: Any) -> None:
     """A worker that starts says that it lives, and takes up what a killed one left behind."""
     if settings.CELERY_BROKER_URL.startswith("sqla"):
-        running.release_all()
+        lease.release_all()
     send_unfinished()
     now, name = timezone.now(), _name(sender)
     Worker.objects.update_or_create(name=name, defaults={"pid": os.getpid(), "started_at": now, "seen_at": now})
@@ -64,7 +64,7 @@ def take_up_unfinished(sender: Any = None, **_: Any) -> None:
 @queue_returned.connect
 def send_unfinished(**_: Any) -> None:
     """Send every unfinished evaluation again; a message too many finds nothing to do."""
-    for run_id in running.unfinished().values_list("pk", flat=True):
+    for run_id in lease.unfinished().values_list("pk", flat=True):
         advance_evaluation.delay(run_id)
 
 

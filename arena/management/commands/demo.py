@@ -18,8 +18,9 @@ from django.utils import timezone
 from rich.console import Console
 
 from arena.celery import app
+from arena.evaluations.lease import unfinished
 from arena.evaluations.models import EvaluationRun
-from arena.evaluations.running import start, unfinished
+from arena.evaluations.running import start
 from arena.evaluations.seeding import DatasetError, seed
 from arena.evaluations.status import DEMO_FILE, snapshot
 from arena.evaluations.tasks import enqueue

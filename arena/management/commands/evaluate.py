@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from arena.evaluations import probing, running
+from arena.evaluations.lease import BusyError
 from arena.evaluations.measuring import measure
 from arena.evaluations.models import EvaluationRun
 from arena.evaluations.scores import spell_score
@@ -107,7 +108,7 @@ class Command(BaseCommand):
         """One chunk; while a worker holds the evaluation, only wait for it."""
         try:
             return running.advance(run.pk, on_progress=on_progress)
-        except running.BusyError:
+        except BusyError:
             time.sleep(BUSY_PAUSE_SECONDS)
             run.refresh_from_db()
             on_progress(run)

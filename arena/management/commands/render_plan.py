@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.table import Table
 
+from arena.evaluations.lease import unfinished
 from arena.evaluations.ordering import ASSUMED_SWAP_SECONDS, compare_orders, measured_cost, waiting_work
-from arena.evaluations.running import unfinished
 from arena.evaluations.status import spell_seconds
 from generation.planner import Forecast, runs
 

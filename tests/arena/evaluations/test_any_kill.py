@@ -9,7 +9,7 @@ import pytest
 from django.core.files.storage import FileSystemStorage
 from django.db import connection
 
-from arena.evaluations import running
+from arena.evaluations import lease, running
 from arena.evaluations.models import EvaluationRun
 from arena.gallery.models import Contestant, Prompt, PromptSet, Sample
 from arena.gallery.registering import register
@@ -84,7 +84,7 @@ def begin_again() -> EvaluationRun:
 def test_a_kill_before_any_write_loses_and_doubles_nothing(
     contestant: Contestant, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "LOOK_SECONDS", 1e9)  # no write by the clock, so that each run has the same ones
+    monkeypatch.setattr(lease, "LOOK_SECONDS", 1e9)  # no write by the clock, so that each run has the same ones
     undisturbed = Death(0)
     evaluate(begin_again(), undisturbed, monkeypatch)
     hashes = dict(Sample.objects.values_list("blind", "pixel_sha256"))
@@ -93,7 +93,7 @@ def test_a_kill_before_any_write_loses_and_doubles_nothing(
         run = begin_again()
         with pytest.raises(Killed):
             evaluate(run, Death(at), monkeypatch)
-        running.release_all()  # what a worker does when it starts
+        lease.release_all()  # what a worker does when it starts
         evaluate(run, Death(0), monkeypatch)
         run.refresh_from_db()
         assert (run.state, run.done, run.total) == ("done", SAMPLES, SAMPLES), f"killed before write {at}"

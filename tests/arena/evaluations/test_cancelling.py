@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from arena.evaluations import running
+from arena.evaluations import lease, running
 from arena.evaluations.models import EvaluationRun
 from arena.gallery.models import Prompt, PromptSet, Sample
 from arena.gallery.registering import register
@@ -43,7 +43,7 @@ def finish(run: EvaluationRun) -> EvaluationRun:
 
 
 def test_cancelling_between_two_steps_stops_the_renderer(run: EvaluationRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(lease, "LOOK_SECONDS", 0.0)
     render = running.render_missing
 
     def cancelled_while_rendering(contestant: Any, batch: Any, *, should_stop: Any, **options: Any) -> int:
@@ -104,8 +104,8 @@ def test_a_failure_after_the_cancellation_does_not_hide_it(run: EvaluationRun, m
 
 
 def test_the_lease_is_renewed_while_one_batch_renders(run: EvaluationRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "LOOK_SECONDS", 0.0)
-    stopped = running._stopped(run)
+    monkeypatch.setattr(lease, "LOOK_SECONDS", 0.0)
+    stopped = lease.stopped_for(run)
     assert not stopped()
     run.refresh_from_db()
     assert run.heartbeat_at is not None
@@ -115,9 +115,9 @@ def test_cost_adds_up_over_chunks_and_says_on_which_device(run: EvaluationRun, m
     ticks = iter(range(0, 1000, 5))
     clock = type("Clock", (), {"monotonic": staticmethod(lambda: float(next(ticks)))})
     assert (run.gpu_seconds, run.device, run.seconds_left) == (0.0, "", None)
-    monkeypatch.setattr(running, "time", clock)
+    monkeypatch.setattr(lease, "time", clock)
     for batches in (1, 2):
-        with running.charged(run):
+        with lease.charged(run):
             pass
         assert EvaluationRun.objects.get().gpu_seconds == run.gpu_seconds == 5.0 * batches
     assert EvaluationRun.objects.get().device == "cpu"
@@ -132,7 +132,7 @@ def test_a_real_chunk_costs_what_it_took(run: EvaluationRun) -> None:
 
 
 def test_work_that_fails_is_paid_too(run: EvaluationRun) -> None:
-    with pytest.raises(ZeroDivisionError), running.charged(run):
+    with pytest.raises(ZeroDivisionError), lease.charged(run):
         1 / (sum(range(100_000)) * 0)
     assert EvaluationRun.objects.get().gpu_seconds > 0
 

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 
 from arena.api.schemas import SCHEMAS
-from arena.evaluations import measuring, running
+from arena.evaluations import lease, measuring, running
 from arena.evaluations.models import CharacterScore, CheckpointScore, EvaluationRun
 from arena.evaluations.scores import cards
 from arena.evaluations.seeding import seed
@@ -172,7 +172,7 @@ def test_a_long_measurement_lets_others_in_between(contestant: Contestant, monke
 
 
 def test_cancelled_while_it_measures_leaves_no_score(contestant: Contestant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(lease, "LOOK_SECONDS", 0.0)
     run, _ = running.start(contestant)
     monkeypatch.setattr(running, "measure", lambda contestant, progress: (running.cancel(run), progress(0, 1)))
     finish(run)

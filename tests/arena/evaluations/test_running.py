@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from arena.evaluations import running
+from arena.evaluations.lease import LEASE_SECONDS, BusyError
 from arena.evaluations.models import EvaluationRun
 from arena.gallery.models import Contestant, Prompt, PromptSet, Sample
 from arena.gallery.registering import register
@@ -118,10 +119,10 @@ def test_prompts_that_come_during_the_last_chunk_are_not_forgotten(contestant: C
 def test_somebody_elses_lease_is_respected_until_it_runs_out(contestant: Contestant, polls: list[Poll]) -> None:
     run, _ = running.start(contestant)
     EvaluationRun.objects.update(heartbeat_at=timezone.now())
-    with pytest.raises(running.BusyError):
+    with pytest.raises(BusyError):
         running.advance(run.pk)
     assert not Sample.objects.exists()
-    EvaluationRun.objects.update(heartbeat_at=timezone.now() - timedelta(seconds=running.LEASE_SECONDS + 1))
+    EvaluationRun.objects.update(heartbeat_at=timezone.now() - timedelta(seconds=LEASE_SECONDS + 1))
     assert finish(run).state == "done"
 
 
