@@ -1,5 +1,7 @@
 """A vote log in the database, written row by row as the booth would leave it."""
 
+import math
+import random
 from collections.abc import Sequence
 
 import pytest
@@ -78,3 +80,18 @@ def static_folder(settings) -> None:
 def log(db: None) -> VoteLog:
     """An empty log."""
     return VoteLog()
+
+
+@pytest.fixture
+def voted(log: VoteLog) -> VoteLog:
+    """90 duels of five epochs after their base by 15 voters, better from epoch to epoch."""
+    rng, names = random.Random(1), ["base", *(f"run:{epoch}" for epoch in range(1, 6))]
+    voters = [Voter.objects.create() for _ in range(15)]
+    for number in range(90):
+        one, other = rng.sample(range(6), 2)
+        first = rng.random() < 1 / (1 + math.exp(0.9 * (other - one)))
+        log.vote("duel", f"{names[one]} {names[other]}", "1" if first else "2", voter=voters[number % 15])
+    first = log.contestants["run:1"].checkpoint
+    first.parent = log.contestants["base"].checkpoint
+    first.save()
+    return log

@@ -8,9 +8,7 @@ from arena.leaderboard.cuts import UnknownBoardError
 from arena.leaderboard.figures.asking import Ask
 from arena.leaderboard.figures.making import made
 from arena.leaderboard.table import board
-from tests.arena.leaderboard.test_figures import records, voted
-
-__all__ = ["voted"]
+from tests.arena.leaderboard.figure_log import records
 
 
 def probed(contestant, name: str, value: float, **fields) -> ProbeScore:

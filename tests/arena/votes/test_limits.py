@@ -8,8 +8,8 @@ from django.test import Client, RequestFactory
 
 from arena.votes import limits
 from arena.votes.models import Vote, Voter
+from tests.arena.votes.booth_forms import answer, hidden_fields
 from tests.arena.votes.building import ready_poll
-from tests.arena.votes.test_booth import answer, hidden_fields
 
 pytestmark = pytest.mark.django_db
 

@@ -5,8 +5,8 @@ from arena.leaderboard.table import board
 from arena.polls.models import Enrolment
 from arena.votes.casting import cast
 from arena.votes.models import Ticket, Vote, VoteExclusion, Voter
+from tests.arena.votes.booth_forms import answer, hidden_fields
 from tests.arena.votes.building import RUN, ready_poll
-from tests.arena.votes.test_booth import answer, hidden_fields
 
 pytestmark = pytest.mark.django_db
 
