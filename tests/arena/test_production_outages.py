@@ -50,7 +50,7 @@ def answers(site: Site) -> bool:
 
 
 def test_without_a_worker_voting_goes_on_and_a_prompt_is_turned_down_at_once(tmp_path: Path) -> None:
-    with voting_site(Site(tmp_path, ARENA_MIN_ANSWER_MS="0")) as site:
+    with voting_site(Site(tmp_path)) as site:
         browser = Browser(site)
         browser.open_booth()
         status, answer = browser.post("/polls/duel/vote", outcome="1")

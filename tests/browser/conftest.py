@@ -10,7 +10,6 @@ from tests.site import Site
 UNHURRIED = {
     "ARENA_VOTES_PER_MINUTE": "0",
     "ARENA_TICKETS_PER_MINUTE": "0",
-    "ARENA_MIN_ANSWER_MS": "0",
     "ARENA_SCREEN_VOTES_PER_MINUTE": "0",
 }
 
@@ -31,3 +30,13 @@ def arena(served: tuple[Site, str]) -> Iterator[Arena]:
     """
     with chromium() as browser:
         yield Arena(*served, browser)
+
+
+@pytest.fixture(scope="module")
+def rated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+    """A site of its own with votes in every poll, scores and images of fifteen contestants."""
+    site = Site(tmp_path_factory.mktemp("rated"))
+    site.manage("migrate", "-v0")
+    site.command("-m", "tests.browser.figure_votes")
+    with site.serving(), chromium() as browser:
+        yield Arena(site, "", browser)

@@ -57,6 +57,7 @@ def fill(votes: int) -> None:
         enrol(poll, *(one.contestant for one in rated), rendered=kind != "none")
         cast(poll, rated, votes // 3, random.Random(kind))
     score([one for one in rated if one is not others[1]])
+    count()
 
 
 def cast(poll: object, rated: list[Rated], votes: int, rng: random.Random) -> None:
@@ -82,6 +83,17 @@ def cast(poll: object, rated: list[Rated], votes: int, rng: random.Random) -> No
         )
         ticket = Ticket.objects.create(voter=rng.choice(voters), matchup=matchup)
         Vote.objects.create(number=Vote.objects.count() + 1, ticket=ticket, outcome="1=2" if drawn else str(best))
+
+
+def count() -> None:
+    """What casting a vote counts besides: the log's length, and how often each contestant was shown."""
+    from arena.polls.models import Enrolment, Seat  # noqa: PLC0415
+    from arena.votes.models import Vote, VoteLog  # noqa: PLC0415
+
+    VoteLog.objects.update(length=Vote.objects.count())
+    for one in Enrolment.objects.all():
+        one.appearances = Seat.objects.filter(matchup__poll=one.poll_id, sample__contestant=one.contestant_id).count()
+        one.save()
 
 
 def score(rated: list[Rated]) -> None:

@@ -7,12 +7,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from arena.leaderboard.answering import percent
-from tests.browser.arena_site import Arena, chromium
+from tests.browser.arena_site import Arena
 from tests.browser.test_boards import METRICS, cells, check_numbers
-from tests.site import Site
 
 pytestmark = pytest.mark.browser
 POLLS = ("", "fixed", "duel", "ffa")
@@ -42,37 +41,21 @@ ELSEWHERE = {
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def arena(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    """Votes in every poll, scores and images of fifteen contestants, served."""
-    site = Site(tmp_path_factory.mktemp("pages"))
-    site.manage("migrate", "-v0")
-    site.command("-m", "tests.browser.figure_votes")
-    with site.serving():
-        yield Arena(site, "", browser)
-
-
-@pytest.fixture(scope="module")
-def told(arena: Arena) -> list[list[dict]]:
+def told(rated: Arena) -> list[list[dict]]:
     """What the commands print, in the order of COMMANDS."""
-    return [json.loads(text) for text in arena.site.command("-c", COMMANDS).split("----\n")]
+    return [json.loads(text) for text in rated.site.command("-c", COMMANDS).split("----\n")]
 
 
-def test_every_board_shows_the_numbers_of_the_command(arena: Arena, told: list[list[dict]]) -> None:
-    with arena.window() as page:
+def test_every_board_shows_the_numbers_of_the_command(rated: Arena, told: list[list[dict]]) -> None:
+    with rated.window() as page:
         for (metric, poll), rows in zip(BOARDS, told, strict=False):
             assert sum(row["value"] is not None for row in rows) > 10, (metric, poll)
             page.goto(f"/boards/{metric}/" + (f"{poll}/" if poll else ""))
             check_numbers(page, metric, rows)
 
 
-def test_comparisons_show_the_numbers_of_the_command(arena: Arena, told: list[list[dict]]) -> None:
-    with arena.window() as page:
+def test_comparisons_show_the_numbers_of_the_command(rated: Arena, told: list[list[dict]]) -> None:
+    with rated.window() as page:
         for poll, ((row,)) in zip(POLLS, told[len(BOARDS) :], strict=False):
             page.goto(f"/compare/?a={PAIR[0]}&b={PAIR[1]}&poll={poll}")
             shown = " ".join(page.locator("main .numbers").inner_text().split())
@@ -89,16 +72,16 @@ def test_comparisons_show_the_numbers_of_the_command(arena: Arena, told: list[li
         assert cells(page, "always") == [f"{row['always_low']:z.0f} to {row['always_high']:z.0f}" for row in rows]
 
 
-def test_the_polls_of_the_status_page_fit_a_narrow_screen(arena: Arena) -> None:
-    with arena.window() as page:
+def test_the_polls_of_the_status_page_fit_a_narrow_screen(rated: Arena) -> None:
+    with rated.window() as page:
         page.set_viewport_size({"width": 360, "height": 800})
         page.goto("/status/")
         assert page.locator("#polls tbody tr").count() == 3
         assert page.evaluate("one => one.scrollWidth <= one.clientWidth", page.query_selector("#polls .scroll"))
 
 
-def test_every_link_leads_to_a_page_that_opens(arena: Arena) -> None:
-    with arena.window() as page:
+def test_every_link_leads_to_a_page_that_opens(rated: Arena) -> None:
+    with rated.window() as page:
         opened, waiting = set[str](), ["/"]
         while waiting:
             path = waiting.pop()

@@ -2,14 +2,12 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from io import StringIO
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.arena_site import Arena, chromium, serious
-from tests.site import Site
+from tests.browser.arena_site import Arena, serious
 
 pytestmark = pytest.mark.browser
 BOARDS = [*((metric, "") for metric in ("trueskill", "elo", "elo-twa", "joint", "winrate")), ("elo-twa", "fixed")]
@@ -52,22 +50,6 @@ COLLISIONS = """() => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def arena(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    """Votes, scores and images of fifteen contestants, served."""
-    site = Site(tmp_path_factory.mktemp("figures"))
-    site.manage("migrate", "-v0")
-    site.command("-m", "tests.browser.figure_votes")
-    with site.serving():
-        yield Arena(site, "", browser)
-
-
 def shown_table(page: Page, name: str) -> list[list[str]]:
     return page.evaluate(
         "name => [...document.querySelectorAll(`#table-${name} tbody tr`)]"
@@ -81,16 +63,16 @@ def spelled(number: float, digits: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def boards(arena: Arena) -> dict[tuple[str, str], list[dict]]:
+def boards(rated: Arena) -> dict[tuple[str, str], list[dict]]:
     """What `manage.py leaderboard --format json` prints of each board."""
-    printed = arena.site.command("-c", COMMANDS).split("----\n")
+    printed = rated.site.command("-c", COMMANDS).split("----\n")
     return {board: json.loads(text) for board, text in zip(BOARDS, printed, strict=False)}
 
 
 @pytest.mark.parametrize(("metric", "poll"), BOARDS)
-def test_ratings_are_those_of_the_command(arena: Arena, boards: dict, metric: str, poll: str) -> None:
+def test_ratings_are_those_of_the_command(rated: Arena, boards: dict, metric: str, poll: str) -> None:
     rows = boards[metric, poll]
-    with arena.window() as page:
+    with rated.window() as page:
         page.goto(f"/figures/ratings/?metric={metric}&poll={poll}")
         digits = 1 if metric in {"trueskill", "winrate"} else 0
         expected = [[row["contestant"], spelled(row["value"], digits), str(row["votes"])] for row in rows]
@@ -103,9 +85,9 @@ def test_ratings_are_those_of_the_command(arena: Arena, boards: dict, metric: st
         assert [float(line["value"]) for line in lines] == [row["value"] for row in rows]
 
 
-def test_the_trend_is_that_of_the_command_and_answers_questions(arena: Arena) -> None:
-    told = json.loads(arena.site.manage("figure", "trend", "--run", "watercolour", "--format", "json"))
-    with arena.window() as page:
+def test_the_trend_is_that_of_the_command_and_answers_questions(rated: Arena) -> None:
+    told = json.loads(rated.site.manage("figure", "trend", "--run", "watercolour", "--format", "json"))
+    with rated.window() as page:
         page.goto(PAGES["trend"])
         shown = shown_table(page, "epochs")
         assert [row[2] for row in shown] == [
@@ -120,8 +102,8 @@ def test_the_trend_is_that_of_the_command_and_answers_questions(arena: Arena) ->
         expect(page.locator(".answer")).to_contain_text(f"{spelled(pair['difference'], 0)} points")
 
 
-def test_disagreements_show_their_images(arena: Arena) -> None:
-    with arena.window() as page:
+def test_disagreements_show_their_images(rated: Arena) -> None:
+    with rated.window() as page:
         page.goto(PAGES["agreement"])
         image = page.locator(".disputes img").first
         image.scroll_into_view_if_needed()
@@ -131,8 +113,8 @@ def test_disagreements_show_their_images(arena: Arena) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_nothing_overlaps_and_nothing_serious_at_any_width_light_or_dark(arena: Arena, name: str) -> None:
-    with arena.window() as page:
+def test_nothing_overlaps_and_nothing_serious_at_any_width_light_or_dark(rated: Arena, name: str) -> None:
+    with rated.window() as page:
         for width, theme in ((360, "light"), (768, None), (1440, "dark")):
             page.set_viewport_size({"width": width, "height": 900})
             page.emulate_media(color_scheme=theme)
@@ -142,8 +124,8 @@ def test_nothing_overlaps_and_nothing_serious_at_any_width_light_or_dark(arena: 
 
 
 @pytest.mark.parametrize("language", ["ja", "ko"])
-def test_pictures_speak_the_visitors_language(arena: Arena, language: str) -> None:
-    with arena.window(locale=language) as page:
+def test_pictures_speak_the_visitors_language(rated: Arena, language: str) -> None:
+    with rated.window(locale=language) as page:
         for path in ("/figures/wins/", "/figures/trend/?run=watercolour", "/figures/seats/"):
             page.goto(path)
             assert page.evaluate(COLLISIONS) == []

@@ -16,14 +16,17 @@ from tests.site import Site, wait_for
 
 pytestmark = pytest.mark.browser
 # As a volunteer's: not so slow that the test waits, nor so fast that nothing is seen.
-BUDGET = {"ARENA_RENDERER": "tests.soak.renderer.FlatColours", "ARENA_FREE_PROMPT_BUDGET_SECONDS": "60"}
-UNHURRIED = {"ARENA_MIN_ANSWER_MS": "0", "ARENA_LOG_LEVEL": "INFO"}
+SETTINGS = {
+    "ARENA_RENDERER": "tests.soak.renderer.FlatColours",
+    "ARENA_FREE_PROMPT_BUDGET_SECONDS": "60",
+    "ARENA_LOG_LEVEL": "INFO",
+}
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, "subprocess.Popen[bytes]"]]:
     """A duel whose contestants a worker can load, and that worker."""
-    site = Site(tmp_path_factory.mktemp("typed"), **BUDGET, **UNHURRIED)
+    site = Site(tmp_path_factory.mktemp("typed"), **SETTINGS)
     site.manage("migrate", "-v0")
     site.command("-m", "tests.soak.prepare", str(site.home / "checkpoints"), "3")
     with site.serving(), site.worker() as worker:
