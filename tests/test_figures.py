@@ -74,6 +74,16 @@ def test_widths_on_real_votes_are_what_the_page_says() -> None:
     check_same(intervals.widths(), NUMBERS_READ["intervals"]["real"])
 
 
+def test_intervals_by_prompt_are_wide_enough_on_real_votes_and_hold_with_prompt_effects(monkeypatch) -> None:
+    """Spec, arena.md, demand 8: 1.5 times as wide as if votes were independent, coverage 93 to 97 %."""
+    ratio = intervals.widths()["width_ratio"]
+    assert min(ratio["prompt"], ratio["both"]) >= 1.5
+    monkeypatch.setattr(intervals, "REPEATS", 30)
+    monkeypatch.setattr(intervals, "ELECTORATE", 300_000)
+    _, kinds = intervals.WORLDS["tastes and prompts differ"]
+    assert 0.93 <= intervals._coverage(("both",), kinds, np.random.default_rng(1))["both"] <= 0.97
+
+
 def test_both_bad_as_ties_moves_what_the_page_says() -> None:
     check_same(both_bad.measure(np.random.default_rng(0)), NUMBERS_READ["both_bad"])
 
