@@ -68,6 +68,12 @@ ABSENT = Trouble(
     _("The address is mistyped, or the page is gone."),
     _("Go to the first page and choose a poll."),
 )
+NO_ENDPOINT = Trouble(
+    HTTPStatus.NOT_FOUND,
+    _("There is no such address in the API"),
+    _("The address is mistyped."),
+    _("GET /api/openapi.json lists them all."),
+)
 WRONG_METHOD = Trouble(
     HTTPStatus.METHOD_NOT_ALLOWED,
     _("This address does not work that way"),
@@ -182,7 +188,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler of addresses that lead nowhere."""
-    return answer(request, ABSENT)
+    return answer(request, NO_ENDPOINT if request.path.startswith("/api/") else ABSENT)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -9,6 +9,8 @@ from arena.gallery.models import Checkpoint, Contestant, Lora, Run
 
 LISTED = 20
 HASH_DIGITS = 12
+# Fewer digits fit by chance what was meant as a name.
+LEAST_DIGITS = 4
 RECIPE_DIGITS = 8
 
 
@@ -34,9 +36,10 @@ def unknown(what: str, name: str, known: Iterable[str]) -> UnknownNameError:
 
 
 def find_checkpoint(text: str) -> Checkpoint:
-    """The checkpoint of this name or with this beginning of a content hash. Raises UnknownCheckpointError."""
+    """The checkpoint of this name, or whose content hash begins so, by 4 digits at least. Raises
+    UnknownCheckpointError."""
     found = list(Checkpoint.objects.filter(name=text))
-    if not found and text:
+    if not found and len(text) >= LEAST_DIGITS:
         found = list(Checkpoint.objects.filter(sha256__startswith=text.lower()))
     if len(found) == 1:
         return found[0]

@@ -25,8 +25,8 @@ from arena.leaderboard.views import SECONDS, populations
 from arena.polls.models import Poll
 from arena.votes.models import Voter
 
-# Rows of a table that the page shows; files have all.
-ROWS_SHOWN = 100
+# Rows of a table that the page shows; files have all. The first table is open where it is no longer than that.
+ROWS_SHOWN, ROWS_OPEN = 100, 30
 ASKED = ("metric", "poll", "population", "slice", "run", "earlier", "later")
 TYPES = {"svg": "image/svg+xml", "png": "image/png", "csv": "text/csv; charset=utf-8"}
 # The paper's figures: (its number, kind, metric, poll).
@@ -146,7 +146,7 @@ def _context(ask: Ask, found: Figure) -> dict[str, object]:
     kind = KINDS[ask.kind]
     metric = ask.metric or next(iter(kind.metrics), "")
     plain = replace(ask, earlier="", later="")
-    hidden = _never_probed()
+    hidden, scored = _never_probed(), ask.kind == "ratings" and metric in MEASURES
     polls = [("", _("All polls")), *Poll.Kind.choices]
     return {
         "section": "boards",
@@ -156,15 +156,18 @@ def _context(ask: Ask, found: Figure) -> dict[str, object]:
         "wide": mark_safe(found.svg(WIDE)),
         "narrow": mark_safe(found.svg(NARROW)),
         "tables": [{"table": table, "shown": table.rows[:ROWS_SHOWN], "total": len(table.rows),
-                    "url": _address(ask, "csv", table=table.name)} for table in found.tables],
+                    "open": not at and len(table.rows) <= ROWS_OPEN,
+                    "url": _address(ask, "csv", table=table.name)} for at, table in enumerate(found.tables)],
         "files": [(form.upper(), _address(ask, form)) for form in TYPES if form != "csv" or found.tables],
         "kinds": [(one.title, _address(Ask(name, poll=ask.poll, population=ask.population)), name == ask.kind)
                   for name, one in KINDS.items()],
         "metrics": [(title, _address(_with_metric(plain, name)), name == metric)
                     for name, title in kind.metrics.items() if name == metric or name not in hidden],
-        "polls": [] if metric in MEASURES and ask.kind == "ratings" else
+        # A score has neither polls nor voters.
+        "polls": [] if scored else
                  [(title, _address(replace(plain, poll=name)), name == ask.poll) for name, title in polls],
-        "populations": [(title, _address(replace(plain, population=name)), name == ask.population)
+        "populations": [] if scored else
+                       [(title, _address(replace(plain, population=name)), name == ask.population)
                         for name, title in populations()],
         "runs": runs_with_epochs() if ask.kind == "trend" else [],
         **found.extra,

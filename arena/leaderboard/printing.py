@@ -13,6 +13,7 @@ from rich.table import Table
 from arena.leaderboard.heading import Head, SeatShare
 from arena.leaderboard.rows import Row
 from arena.leaderboard.table import Board
+from rating.tally import PROVISIONAL_VOTES
 
 PIPED_WIDTH = 180
 WORDS = {"contestant", "run"}
@@ -110,7 +111,7 @@ def ranks(row: Row) -> str:
 def notes(head: Head) -> list[str]:
     """What the board says about itself, line by line."""
     source = f"log {head.log_sha256 or 'empty'}, up to vote {head.through}"
-    provisional = "fewer than 10 votes"
+    provisional = f"fewer than {PROVISIONAL_VOTES} votes"
     if head.lower_is_better:
         source, provisional = f"scores {head.log_sha256 or 'none'}", "images are missing, so they have no rank"
     lines = [
@@ -157,7 +158,7 @@ def _decided(head: Head) -> str:
     price = f", {head.votes_per_decided_pair:.0f} votes each" if head.votes_per_decided_pair else ""
     late = head.settled_votes is not None and head.settled_votes != head.counted
     since = f" at {head.settled_votes} votes" if late else ""
-    voters = f"; {head.voters} voters" if head.voters is not None else ""
+    voters = f"; {head.voters} voters" if head.voters else ""
     return f"{head.decided_pairs} of {head.pairs} pairs are decided{price}{since}{voters}"
 
 

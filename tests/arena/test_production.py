@@ -101,11 +101,13 @@ def test_error_pages_name_the_id_and_what_to_do(visitor: Client, db: None, path:
 
 
 def test_a_program_gets_a_problem_document(visitor: Client, db: None) -> None:
-    for answer in (visitor.get("/nowhere", headers=JSON), visitor.get("/api/nowhere")):
+    page, endpoint = visitor.get("/nowhere", headers=JSON), visitor.get("/api/nowhere")
+    for answer, title in ((page, "There is no such page"), (endpoint, "There is no such address in the API")):
         assert answer["Content-Type"] == "application/problem+json"
         problem = answer.json()
-        assert (answer.status_code, problem["status"], problem["title"]) == (404, 404, "There is no such page")
+        assert (answer.status_code, problem["status"], problem["title"]) == (404, 404, title)
         assert problem["request_id"] == answer["X-Request-ID"]
+    assert "/api/openapi.json" in endpoint.json()["detail"]
 
 
 def test_a_form_without_its_secret_and_a_wrong_method_have_pages(visitor: Client, db: None) -> None:

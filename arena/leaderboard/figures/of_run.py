@@ -70,7 +70,7 @@ def run_trend(ask: Ask, seconds: float | None) -> Figure:
         found.findings.strength[own], covariance, dof=float(found.findings.dof), rng=np.random.default_rng(SEED)
     )
     drawn = _epochs(stages, told)
-    last = {"epoch": stages[-1].label, "first": _name(stages[0]), "gain": _points(told, len(stages) - 1, 0)}
+    last = {"epoch": stages[-1].label, "first": _name(stages[0]), "gain": _gain(told, len(stages) - 1)}
     return Figure(
         kind="trend",
         title=title,
@@ -125,7 +125,7 @@ def question(stages: list[Stage], told: Trend, ask: Ask) -> dict[str, object]:
         "undecided": _("Undecided so far."),
     }
     verdict = "undecided" if one == other else told.verdict(one, other)
-    numbers = {"difference": _points(told, one, other), "p": _probability(float(told.p[one, other]))}
+    numbers = {"difference": _difference(told, one, other), "p": _probability(float(told.p[one, other]))}
     return {
         "epochs": labels,
         "later": later,
@@ -151,13 +151,21 @@ def _up_label(stages: list[Stage]) -> str:
     return _("Elo points gained since epoch %(epoch)s") % {"epoch": stages[0].label}
 
 
-def _points(told: Trend, one: int, other: int) -> str:
+def _gain(told: Trend, at: int) -> str:
+    """The gain on the first, with the interval that is drawn: that among all gains."""
+    return _points(*(float(column[at]) for column in (told.gain, told.low, told.high)))
+
+
+def _difference(told: Trend, one: int, other: int) -> str:
+    """One epoch less another, with its interval among all pairs."""
+    return _points(*(float(matrix[one, other]) for matrix in (told.difference, told.least, told.most)))
+
+
+def _points(difference: float, low: float, high: float) -> str:
     """Such as: +35 points (10 to 60)."""
-    numbers = [float(matrix[one, other]) for matrix in (told.difference, told.least, told.most)]
-    sign = "+" if numbers[0] > 0 else ""
-    low, high = (spelled(number, 0) for number in numbers[1:])
+    sign = "+" if difference > 0 else ""
     return _("%(difference)s points (%(low)s to %(high)s)") % {
-        "difference": sign + spelled(numbers[0], 0), "low": low, "high": high,
+        "difference": sign + spelled(difference, 0), "low": spelled(low, 0), "high": spelled(high, 0),
     }  # fmt: skip
 
 
@@ -165,7 +173,7 @@ def _epochs(stages: list[Stage], told: Trend) -> list[Epoch]:
     drawn = []
     for at, stage in enumerate(stages):
         step = told.verdict(at, at - 1) if at else ""
-        sentence = f"{stage.contestant}: {_points(told, at, 0)}"
+        sentence = f"{stage.contestant}: {_gain(told, at)}"
         gain, low, high = (float(column[at]) for column in (told.gain, told.low, told.high))
         drawn.append(Epoch(stage.number, stage.label, gain, low, high, step, sentence))
     return drawn

@@ -40,6 +40,9 @@ def test_evaluate_finds_a_checkpoint_by_name_and_by_hash(two_prompts: None, tiny
     call_command("evaluate", checkpoint.name)
     call_command("evaluate", checkpoint.sha256[:8].upper())
     assert Sample.objects.count() == 2
+    for digits in (1, 3):  # a mistyped name is not taken for a hash
+        with pytest.raises(CommandError, match="no such checkpoint"):
+            call_command("evaluate", checkpoint.sha256[:digits])
 
 
 def test_unknown_and_ambiguous_checkpoints_are_refused(two_prompts: None, tmp_path: Path) -> None:

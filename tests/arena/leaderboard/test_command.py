@@ -25,9 +25,7 @@ def printed(*arguments: str) -> tuple[str, str]:
 def test_json_is_the_rows_and_nothing_else(log) -> None:
     log.vote("duel", "a b", "1")
     log.vote("fixed", "b c", "1=2")
-    out, err = printed("--metric", "elo", "--format", "json")
-    assert json.loads(out) == [asdict(row) for row in board("elo").rows]
-    assert err == ""
+    assert json.loads(printed("--metric", "elo", "--format", "json")[0]) == [asdict(row) for row in board("elo").rows]
 
 
 def test_trueskill_over_all_polls_is_the_default(log) -> None:
@@ -170,3 +168,15 @@ def test_a_vote_that_cannot_be_rated_is_refused_by_its_number(log) -> None:
     log.vote("duel", "a b", "left")
     with pytest.raises(CommandError, match=r"vote 1 cannot be rated: .* VoteExclusion"):
         printed()
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_what_the_board_says_about_itself_stands_beside_rows_for_programs(log, form: str) -> None:
+    log.vote("duel", "a b", "1")
+    log.vote("duel", "b a", "1")
+    head = board("elo", "duel").head
+    out, err = printed("--metric", "elo", "--poll", "duel", "--format", form)
+    assert err.startswith("elo, duel, people\n")
+    for said in ("2 votes counted", head.methodology, head.log_sha256, "All 2 contestants", "the left seat won"):
+        assert said in err
+        assert said not in out

@@ -198,3 +198,17 @@ def test_the_file_of_a_real_export_has_all_votes(log, tmp_path: Path) -> None:
     cast_by_many(log)
     call_command("export_votes", str(tmp_path / "v.csv"), stdout=StringIO())
     assert len(read_votes(tmp_path / "v.csv")) == Vote.objects.count() == 96
+
+
+def test_battles_without_judges_speak_of_no_voters_and_plan_nothing(client: Client, db, tmp_path: Path) -> None:
+    path = tmp_path / "battles.csv"
+    path.write_text("model_a,model_b,winner\n" + "anna,bert,model_a\nbert,anna,model_a\nanna,bert,model_a\n" * 4)
+    import_votes(path, "other")
+    page = client.get("/boards/external/other/elo/battle/").content.decode()
+    assert "Decided pairs" in page
+    assert "0 voters" not in page
+    assert "/boards/next/" not in page, "the arena's own polls alone are planned"
+    out = StringIO()
+    call_command("leaderboard", "--board", "other", stdout=out)
+    assert "pairs are decided" in out.getvalue()
+    assert "voters" not in out.getvalue()

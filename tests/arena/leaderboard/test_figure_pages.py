@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from io import StringIO
 
 import pytest
@@ -14,7 +15,7 @@ from arena.evaluations.models import ProbeScore
 from arena.gallery.models import Character, Prompt
 from arena.leaderboard.figures.asking import Ask
 from arena.leaderboard.figures.making import KINDS, made
-from arena.leaderboard.figures.svg import DARK
+from arena.leaderboard.figures.svg import DARK, spelled
 from arena.leaderboard.table import board
 from arena.votes.models import Ticket, Voter
 from tests.arena.leaderboard.figure_log import records, score
@@ -160,3 +161,29 @@ def test_the_list_of_figures_leads_to_each(client: Client, log) -> None:
     for path in ("ratings/?metric=elo-twa&amp;poll=fixed", "ratings/?metric=ccip-difference", "trend/", "agreement/"):
         assert f'href="/figures/{path}"' in page
     assert 'href="/figures/"' in client.get("/boards/trueskill/").content.decode()
+
+
+def test_a_trend_is_told_with_the_intervals_that_are_drawn(voted) -> None:
+    """Those among all gains, which are narrower than those among all pairs."""
+    found = made(Ask("trend", run="run"))
+    last = records(found)[-1]
+    assert f"({spelled(last['low'], 0)} to {spelled(last['high'], 0)})" in found.description
+    pair = next(row for row in records(found, 1) if (row["epoch"], row["against"]) == ("5", "start"))
+    assert spelled(pair["low"], 0) != spelled(last["low"], 0)
+    dots = re.findall(r"<circle[^>]*><title>([^<]*)</title>", found.svg())
+    assert [dot.rpartition(" (")[2] for dot in dots] == [
+        f"{spelled(row['low'], 0)} to {spelled(row['high'], 0)})" for row in records(found)
+    ]
+
+
+def test_a_short_table_is_open_and_a_long_one_closed(client: Client, voted) -> None:
+    assert re.search(r'id="table-epochs" open>', client.get("/figures/trend/?run=run").content.decode())
+    assert re.search(r'id="table-history">', client.get("/figures/history/").content.decode())
+
+
+def test_a_score_has_no_voters_to_choose(client: Client, voted) -> None:
+    voted.vote("duel", "base run:1", "1", "simulated")
+    score(voted.contestants["run:1"], 0.3)
+    assert "population=simulated" in client.get("/figures/ratings/?metric=elo").content.decode()
+    page = client.get("/figures/ratings/?metric=ccip-difference").content.decode()
+    assert 'aria-label="Voters"' not in page

@@ -163,3 +163,19 @@ def test_page_and_command_show_it(client: Client, log) -> None:
     )
     assert "up to vote" not in said
     assert "Greyed rows are provisional: images are missing, so they have no rank." in said
+
+
+def test_nobody_voted_on_it_and_nothing_says_so(client: Client, log) -> None:
+    score(log.contestant("a"), 0.2)
+    score(log.contestant("b"), None, missing=12)
+    for name in ("Alice", "Bob"):
+        Character.objects.create(name=name)
+    page = client.get("/boards/ccip/").content.decode()
+    assert "Only images of" in page
+    assert "Only votes on" not in page
+    assert "not measured yet</td>" in page
+    assert "no votes yet" not in page
+    out = StringIO()
+    call_command("leaderboard", "--metric", "ccip", "--format", "markdown", stdout=out)
+    assert out.getvalue().splitlines()[4].endswith("|  | 12 |  |")
+    assert "vote" not in out.getvalue()

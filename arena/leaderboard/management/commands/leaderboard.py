@@ -12,7 +12,7 @@ from rich.progress import Progress
 from arena.leaderboard.cuts import CUTS, UnknownBoardError
 from arena.leaderboard.external import external_board
 from arena.leaderboard.log import ReplayError
-from arena.leaderboard.printing import PRINTED
+from arena.leaderboard.printing import PRINTED, notes, title
 from arena.leaderboard.replay import log_length, rebuild
 from arena.leaderboard.table import METRICS, Board, board
 from rating.errors import RatingError
@@ -48,8 +48,8 @@ class Command(BaseCommand):
                 found = self._made(names, options["slice"], as_of, rebuilt=options["rebuild"])
         except (UnknownBoardError, ReplayError, RatingError) as error:
             raise CommandError(str(error)) from error
-        if options["format"] in {"csv", "json"} and found.head.message:
-            self.stderr.write(found.head.message)
+        if options["format"] in {"csv", "json"}:
+            self.stderr.write("\n".join([title(found.head), *notes(found.head)]))
         self.stdout.write(PRINTED[options["format"]](found))
 
     def _made(self, names: tuple[str, str | None, str], cut: str, as_of: datetime | None, *, rebuilt: bool) -> Board:
