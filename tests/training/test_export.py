@@ -87,7 +87,7 @@ def test_the_file_says_all_that_the_folder_does(trained: Path, single: Path) -> 
 
 def test_an_edited_manifest_and_another_architecture_are_refused(trained: Path, single: Path, tmp_path: Path) -> None:
     said = dict(read_header(single).metadata)
-    edited = json.loads(said[MANIFEST]) | {"licence": "CC0-1.0"}
+    edited = json.loads(said[MANIFEST]) | {"licence": "CC-BY-4.0"}
     save_file(load_file(single), tmp_path / "edited.safetensors", metadata=said | {MANIFEST: json.dumps(edited)})
     with pytest.raises(CheckpointError, match="the header was edited"):
         read_single(tmp_path / "edited.safetensors", trained)
