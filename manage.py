@@ -4,8 +4,13 @@
 import os
 import sys
 
-from django.core.management import execute_from_command_line
-from django.db import OperationalError, ProgrammingError
+try:
+    from django.core.management import execute_from_command_line
+    from django.db import OperationalError, ProgrammingError
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"{error.name} is not installed for {sys.executable}. Remedy: make install, then source .venv/bin/activate."
+    )
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "arena.settings")

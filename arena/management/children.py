@@ -1,5 +1,10 @@
-"""The demo's child processes: each in a group of its own, with a log, and none left behind."""
+"""The demo's child processes: each in a group of its own, with a log, and none left behind.
 
+A child holds a lock on its log as long as anything of its group lives, also after a `kill -9` of the demo: by it
+`end_leftovers` of the next run finds the child, whose number is in the file beside.
+"""
+
+import fcntl
 import os
 import signal
 import subprocess
@@ -12,7 +17,10 @@ from types import TracebackType
 
 from django.core.management.base import CommandError
 
+# Ctrl-C, `kill`, and a terminal that is closed.
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE_SECONDS = 20
+KILLED_SECONDS = 5
 LOOK_SECONDS = 0.3
 TAIL_LINES = 15
 
@@ -53,7 +61,7 @@ class Children:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # A second Ctrl-C must not interrupt this.
-        handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {number: signal.signal(number, signal.SIG_IGN) for number in STOPPING}
         try:
             self._stop_all()
         finally:
@@ -63,7 +71,12 @@ class Children:
     def start(self, name: str, *command: str, nice: int = 0) -> Child:
         """Start a command; its output goes to `logs/<name>.log`. `nice` lowers its priority, 0 to 19."""
         log = self._logs / f"{name}.log"
+        number = log.with_suffix(".pid")
+        # An older number must not stand beside a lock of ours.
+        number.unlink(missing_ok=True)
         with log.open("wb") as output:
+            # The child inherits the open file, and the lock with it.
+            fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)
             process = subprocess.Popen(
                 ["nice", "-n", str(nice), *command],
                 cwd=self._folder,
@@ -73,6 +86,7 @@ class Children:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        number.write_text(str(process.pid))
         child = Child(name, process, log)
         self._running.append(child)
         return child
@@ -119,3 +133,41 @@ class Children:
             child.signal_group(signal.SIGKILL)
             child.process.wait()
         self._running.clear()
+
+
+def end_leftovers(logs: Path) -> list[str]:
+    """End what a killed demo left running, as gently as the demo would have; returns the names of the children.
+
+    Only for who knows that no demo runs here. Raises CommandError, naming it, for a child that does not end.
+    """
+    left = [log for log in sorted(logs.glob("*.log")) if _written(log)]
+    for log in left:
+        _signal_writer(log, signal.SIGTERM)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while any(map(_written, left)) and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+    deadline = time.monotonic() + KILLED_SECONDS
+    while (stubborn := [log for log in left if _written(log)]) and time.monotonic() < deadline:
+        for log in stubborn:
+            _signal_writer(log, signal.SIGKILL)
+        time.sleep(LOOK_SECONDS)
+    if stubborn:
+        names = ", ".join(log.stem for log in stubborn)
+        raise CommandError(f"an earlier demo left {names} running and it cannot be ended; who writes {stubborn[0]}?")
+    return [log.stem for log in left]
+
+
+def _written(log: Path) -> bool:
+    """Whether a child still holds its log."""
+    with log.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _signal_writer(log: Path, number: signal.Signals) -> None:
+    """Signal the group of the child that holds a log; nothing where its number is absent or it is another user's."""
+    with suppress(OSError, ValueError):
+        os.killpg(int(log.with_suffix(".pid").read_text()), number)

@@ -65,11 +65,11 @@ def demo(tmp_path: Path) -> Demo:
     return Demo(tmp_path)
 
 
-def interrupt(process: subprocess.Popen[bytes]) -> None:
-    """Ctrl-C, and then nothing of it may be left."""
+def interrupt(process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGINT) -> None:
+    """Ctrl-C, or another signal that ends it, and then nothing of it may be left."""
     family = psutil.Process(process.pid).children(recursive=True)
     assert len(family) >= 3, "web server, its worker process, and the Celery worker"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.wait(120) == 130
     _, alive = psutil.wait_procs(family, timeout=60)
     assert alive == []
@@ -89,6 +89,21 @@ def test_demo_opens_the_arena_stops_whole_and_goes_on(demo: Demo) -> None:
     with demo.started("--no-train") as process:
         again = wait_for("the page", demo.status)
         wait_for("the polls' steps", lambda: demo.votable() == {"fixed", "duel", "ffa"})
-        interrupt(process)
+        interrupt(process, signal.SIGHUP)
     assert again["samples"] >= status["samples"], "what was rendered is still there"
     assert [e["id"] for e in again["evaluations"]] == [e["id"] for e in status["evaluations"]]
+
+
+def test_after_a_kill_the_same_command_goes_on(demo: Demo) -> None:
+    with demo.started("--no-train") as process:
+        wait_for("a matchup", demo.votable)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.wait(120)
+    assert all(child.is_running() for child in family)
+
+    with demo.started("--no-train") as process:
+        wait_for("its end", lambda: not any(child.is_running() for child in family))
+        wait_for("the page", demo.votable)
+        interrupt(process)
+    assert "ended what a killed demo had left running: web, worker" in demo.output.read_text()

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from django.core.management import CommandError, call_command
 from rich.console import Console
 
 from arena.management import preflight
-from arena.management.children import Children
+from arena.management.children import Children, end_leftovers
 from arena.management.journal import Journal
 
 # Starts a child of its own, tells its number, and neither of them minds SIGTERM.
@@ -46,19 +47,46 @@ def gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def test_taken_port_is_named_with_the_remedy() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(CommandError, match=rf"cannot listen on 127\.0\.0\.1:{port}.*make demo PORT="):
-            preflight.check_port("127.0.0.1", port)
+# Listens on a port of its choice and tells it.
+LISTENER = """
+import socket, time
+with socket.create_server(("127.0.0.1", 0)) as server:
+    print(server.getsockname()[1], flush=True)
+    time.sleep(600)
+"""
+
+
+def test_taken_port_is_named_with_who_has_it_and_a_free_one() -> None:
+    with subprocess.Popen([sys.executable, "-c", LISTENER], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        port = int(other.stdout.readline())
+        try:
+            with pytest.raises(CommandError) as caught:
+                preflight.check_port("127.0.0.1", port)
+        finally:
+            other.kill()
+    free = re.fullmatch(
+        rf"(?s)port {port} is taken by process {other.pid} \(`{re.escape(sys.executable)} -c .*`\): "
+        rf"end it with `kill {other.pid}`, or choose another port with `make demo PORT=(\d+)`",
+        str(caught.value),
+    )
+    assert free, caught.value
+    assert int(free[1]) > port
+    preflight.check_port("127.0.0.1", int(free[1]))
     preflight.check_port("127.0.0.1", port)
+
+
+def test_a_port_of_somebody_unseen_is_still_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "PROCESSES", Path("/nowhere"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CommandError, match=rf"port {port} is taken by a program .*`sudo lsof -i :{port}`"):
+            preflight.check_port("127.0.0.1", port)
 
 
 @pytest.mark.parametrize(("host", "port"), [("no.such.host.invalid", 8000), ("127.0.0.1", 70000)])
 def test_impossible_address_is_refused(host: str, port: int) -> None:
-    with pytest.raises(CommandError, match="cannot listen on"):
+    with pytest.raises(CommandError, match=r"cannot listen on .*\(.+\): give a port from 1024"):
         preflight.check_port(host, port)
 
 
@@ -75,7 +103,7 @@ def test_full_disk_old_python_and_absent_packages_are_named(tmp_path: Path) -> N
 def test_second_demo_in_the_same_home_is_refused(tmp_path: Path) -> None:
     with (
         preflight.only_one(tmp_path),
-        pytest.raises(CommandError, match=rf"already runs in .*process {os.getpid()}"),
+        pytest.raises(CommandError, match=rf"already runs in .*process {os.getpid()}.*`kill {os.getpid()}`"),
         preflight.only_one(tmp_path),
     ):
         pass
@@ -92,6 +120,62 @@ def test_leaving_ends_every_child_and_what_it_started(children: Children, monkey
         assert not gone(grandchild)
     assert child.process.poll() == -signal.SIGKILL
     until(lambda: gone(grandchild))
+
+
+# A demo that starts what its argument says, tells its number, and waits to be killed.
+KILLED = """
+import os, sys, time
+from pathlib import Path
+from arena.management.children import Children, end_leftovers
+home = Path(sys.argv[1])
+with Children(home, home / "logs", os.environ) as children:
+    children.start("web", sys.executable, "-c", sys.argv[2])
+    children.start("done", sys.executable, "-c", "pass").process.wait()
+    print("started", flush=True)
+    time.sleep(600)
+"""
+
+
+def kill_a_demo(home: Path, child: str) -> None:
+    """Start a demo whose child `web` runs this program, and kill it without any notice."""
+    command = [sys.executable, "-c", KILLED, str(home), child]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE) as demo:
+        assert demo.stdout
+        demo.stdout.readline()
+        demo.kill()
+
+
+@pytest.mark.parametrize("child", ["import time; time.sleep(600)", STUBBORN], ids=["gentle", "stubborn"])
+def test_the_next_run_ends_what_a_killed_demo_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, child: str) -> None:
+    monkeypatch.setattr("arena.management.children.PATIENCE_SECONDS", 0.5)
+    kill_a_demo(tmp_path, child)
+    left = int((tmp_path / "logs" / "web.pid").read_text())
+    assert not gone(left)
+    assert end_leftovers(tmp_path / "logs") == ["web"]
+    until(lambda: gone(left))
+    assert end_leftovers(tmp_path / "logs") == []
+
+
+def test_a_number_that_somebody_else_has_by_now_is_left_alone(children: Children, tmp_path: Path) -> None:
+    with children:
+        children.run("web", sys.executable, "-c", "pass")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as innocent:
+        (tmp_path / "logs" / "web.pid").write_text(str(innocent.pid))
+        assert end_leftovers(tmp_path / "logs") == []
+        assert innocent.poll() is None
+
+
+def test_a_child_of_unknown_number_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arena.management.children.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("arena.management.children.KILLED_SECONDS", 0.1)
+    kill_a_demo(tmp_path, "import time; time.sleep(600)")
+    number = tmp_path / "logs" / "web.pid"
+    left = number.read_text()
+    number.unlink()
+    with pytest.raises(CommandError, match="left web running"):
+        end_leftovers(tmp_path / "logs")
+    number.write_text(left)
+    assert end_leftovers(tmp_path / "logs") == ["web"]
 
 
 def test_a_child_that_dies_is_named_with_the_end_of_its_log(children: Children) -> None:
@@ -157,5 +241,5 @@ def test_taken_port_ends_the_command_with_1(tmp_path: Path) -> None:
             env={**os.environ, "DJANGO_SETTINGS_MODULE": "arena.settings"},
         )  # fmt: skip
     assert done.returncode == 1
-    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert f"port {port} is taken by process {os.getpid()} " in done.stderr
     assert not (tmp_path / "arena.sqlite3").exists()

@@ -27,7 +27,7 @@ from arena.evaluations.tasks import enqueue
 from arena.gallery.models import Checkpoint, Contestant
 from arena.gallery.registering import ConflictError, register
 from arena.management import preflight
-from arena.management.children import Child, Children
+from arena.management.children import STOPPING, Child, Children, end_leftovers
 from arena.management.journal import Journal
 from generation.checkpoint import CheckpointError
 
@@ -58,8 +58,10 @@ class Command(BaseCommand):
             raise CommandError(f"--epochs must be 1 or more, not {options['epochs']}")
         if options["simulate_voters"] < 0:
             raise CommandError(f"--simulate-voters must not be negative, not {options['simulate_voters']}")
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _interrupt)
+        for number in STOPPING:
+            # nohup has the end of the terminal ignored, and that stays.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, _interrupt)
         try:
             Demo(options).run()
         except KeyboardInterrupt:
@@ -83,6 +85,8 @@ class Demo:
         """Check, start, watch; whatever happens, no child is left behind."""
         host, port = self._options["host"], self._options["port"]
         with preflight.only_one(self._home):
+            if left := end_leftovers(self._home / "logs"):
+                self._console.print(f"ended what a killed demo had left running: {', '.join(left)}")
             preflight.check(self._home, host, port)
             with Children(settings.BASE_DIR, self._home / "logs", self._environment()) as children:
                 self._open_page(children)
@@ -229,7 +233,7 @@ def _start_again_in(home: Path) -> NoReturn:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """SIGTERM ends the demo the way Ctrl-C does."""
+    """SIGTERM, and a terminal that is closed, end the demo the way Ctrl-C does."""
     raise KeyboardInterrupt
 
 

@@ -123,6 +123,8 @@ def find(text: str) -> list[Contestant]:
 
     Raises CommandError when nothing, or more than one checkpoint, fits.
     """
+    if Path(text).is_absolute() and not Path(text).exists():
+        raise CommandError(f"there is no folder {text}")
     if Path(text).is_dir():
         try:
             return [register(Path(text))[0]]

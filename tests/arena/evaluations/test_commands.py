@@ -48,6 +48,8 @@ def test_evaluate_finds_a_checkpoint_by_name_and_by_hash(two_prompts: None, tiny
 def test_unknown_and_ambiguous_checkpoints_are_refused(two_prompts: None, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"no such checkpoint\. Candidates: none; or name a checkpoint's folder"):
         call_command("evaluate", "nothing")
+    with pytest.raises(CommandError, match=f"there is no folder {tmp_path}/my-run/epoch-3"):
+        call_command("evaluate", f"{tmp_path}/my-run/epoch-3")
     for epoch in (1, 2):
         write_tiny_checkpoint(tmp_path / str(epoch), seed=1, epoch=epoch)
         call_command("register_checkpoint", str(tmp_path / str(epoch)), "--no-evaluate")
