@@ -20,6 +20,7 @@ from training.run_files import checkpoints_in, epoch_of, loras_in
 TIMEOUT = 10.0  # seconds of waiting for one answer
 REGISTER_TIMEOUT = 120.0  # before it answers, the arena reads and hashes the whole folder: 7 GB for a real SDXL
 PROGRESS_TIMEOUT = 2.0  # progress is worth less than training time
+MAX_ANSWER = 10_000  # bytes that are read of a refusal
 PAUSES = (1.0, 2.0, 4.0)  # seconds before the second, third and fourth try
 REGISTERED = "arena.json"
 ROW = (
@@ -135,9 +136,17 @@ class ArenaClient:
 def _verdict(error: urllib.error.HTTPError) -> Exception:
     """429 and 5xx may pass; any other refusal stays."""
     with error:
-        said = error.read(300).decode(errors="replace").strip()
-    message = f"{error.url} answered {error.code}: {said}"
+        said = error.read(MAX_ANSWER).decode(errors="replace").strip()
+    message = f"{error.url} answered {error.code}: {_detail(said)}"
     return ArenaUnreachable(message) if error.code >= 500 or error.code == 429 else ArenaRefused(message)
+
+
+def _detail(said: str) -> str:
+    """The sentence of an arena's problem document; of any other answer its beginning."""
+    try:
+        return str(json.loads(said)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return said[:300]
 
 
 class ArenaHook:

@@ -93,13 +93,17 @@ def describe(run: EvaluationRun) -> dict[str, Any]:
 
 
 def _polls() -> list[Poll]:
-    """Polls with their counts; votes are reached through the matchups, as this app stands beside theirs."""
+    """Polls with their counts of votes but for skips and those taken back.
+
+    Votes are reached through the matchups, as this app stands beside theirs.
+    """
     vote = "matchups__tickets__vote"
     population = "matchups__tickets__voter__population"
+    answers = ~Q(**{f"{vote}__outcome": "skip"}) & ~Q(**{f"{vote}__exclusion__rule": "undone"})
     return list(
         Poll.objects.filter(is_open=True).annotate(
-            people=Count(vote, filter=Q(**{population: "people"}), distinct=True),
-            simulated=Count(vote, filter=Q(**{population: "simulated"}), distinct=True),
+            people=Count(vote, filter=answers & Q(**{population: "people"}), distinct=True),
+            simulated=Count(vote, filter=answers & Q(**{population: "simulated"}), distinct=True),
         )
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -43,9 +44,13 @@ def progress_of(poll: Poll, voter: Voter | None) -> Progress:
     """Votes of this voter, on all browsers of the account, in this poll so far."""
     if voter is None:
         return Progress(0, poll.goal)
-    votes = Vote.objects.filter(ticket__matchup__poll=poll, **own_by(voter, "ticket__voter")).exclude(outcome="skip")
-    votes = votes.exclude(exclusion__rule=VoteExclusion.Rule.UNDONE)
-    return Progress(votes.count(), poll.goal)
+    return Progress(answers_in(poll).filter(**own_by(voter, "ticket__voter")).count(), poll.goal)
+
+
+def answers_in(poll: Poll) -> QuerySet[Vote]:
+    """The votes in this poll but for skips and those taken back."""
+    votes = Vote.objects.filter(ticket__matchup__poll=poll).exclude(outcome="skip")
+    return votes.exclude(exclusion__rule=VoteExclusion.Rule.UNDONE)
 
 
 def find_poll(kind: str) -> Poll:
@@ -76,8 +81,8 @@ def refusing(view: View) -> View:
     return answer
 
 
-def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    """The page, or the JSON, of a refusal; and a line in the log."""
+def refuse(request: HttpRequest, refusal: Refusal, **more: Any) -> HttpResponse:
+    """The page, or the JSON, of a refusal; and a line in the log. The page's template gets `more`."""
     logger.warning("refused %s %s: %s: %s", request.method, request.path, type(refusal).__name__, refusal)
     response: HttpResponse
     if wants_json(request):
@@ -85,7 +90,7 @@ def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
         body |= {"error": str(refusal), "remedy": str(refusal.remedy), "request_id": CURRENT.get()}
         response = JsonResponse(body, status=refusal.status, content_type="application/problem+json")
     else:
-        context = {"refusal": refusal, "section": "vote"}
+        context = {"refusal": refusal, "section": "vote", **more}
         response = render(request, "votes/refusal.html", context, status=refusal.status)
     if isinstance(refusal, TooMany):
         response["Retry-After"] = str(refusal.seconds)

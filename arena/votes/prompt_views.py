@@ -13,11 +13,11 @@ from django.views.decorators.http import require_POST, require_safe
 from kombu.exceptions import OperationalError
 
 from arena.votes import free_prompts
-from arena.votes.hygiene import clean
+from arena.votes.hygiene import MAX_CHARACTERS, clean
 from arena.votes.limits import limit_tickets
 from arena.votes.models import FreePrompt, Voter
-from arena.votes.pages import find_poll, refusing
-from arena.votes.refusals import QueueDown, UnknownPrompt
+from arena.votes.pages import find_poll, refuse, refusing
+from arena.votes.refusals import PromptRefused, QueueDown, UnknownPrompt
 from arena.votes.tasks import render_free_prompt
 from arena.votes.voters import current_voter, remember
 
@@ -29,7 +29,13 @@ def type_prompt(request: HttpRequest, kind: str) -> HttpResponse:
     """Queue a typed prompt and watch it."""
     poll = find_poll(kind)
     limit_tickets(request, f"/polls/{kind}/")
-    text = clean(request.POST.get("prompt", ""), poll)
+    typed = request.POST.get("prompt", "")
+    try:
+        text = clean(typed, poll)
+    except PromptRefused as refusal:
+        refusal.link = f"/polls/{kind}/"
+        takes = free_prompts.accepts(poll)
+        return refuse(request, refusal, poll=poll, takes_prompts=takes, max_characters=MAX_CHARACTERS, typed=typed)
     voter = current_voter(request) or Voter.objects.create()
     free = free_prompts.take(poll, voter, text, random.SystemRandom())
     try:

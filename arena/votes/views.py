@@ -21,8 +21,8 @@ from arena.votes.free_prompts import UNFINISHED, accepts
 from arena.votes.hygiene import MAX_CHARACTERS
 from arena.votes.keys import Binding, keys_of, seat_keys
 from arena.votes.limits import limit_tickets, limit_votes
-from arena.votes.models import Ticket, Vote, Voter
-from arena.votes.pages import find_poll, progress_of, refusing, wants_json
+from arena.votes.models import Ticket, Voter
+from arena.votes.pages import answers_in, find_poll, progress_of, refusing, wants_json
 from arena.votes.refusals import WrongAnswer
 from arena.votes.undoing import booth_of, is_undone
 from arena.votes.undoing import reveal as reveal_names
@@ -46,9 +46,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "poll": poll,
             "can_be_shown": can_be_shown(poll),
             "ready": ready_contestants(poll),
-            "votes": Vote.objects.filter(
-                ticket__matchup__poll=poll, ticket__voter__population=Voter.Population.PEOPLE
-            ).count(),
+            "votes": answers_in(poll).filter(ticket__voter__population=Voter.Population.PEOPLE).count(),
             "progress": progress_of(poll, voter),
         }
         for poll in (polls[kind] for kind in Poll.Kind if kind in polls)

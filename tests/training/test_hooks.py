@@ -28,6 +28,7 @@ class Arena(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.statuses: list[int] = []  # of the next answers; 200 afterwards
+        self.answer: Any = None  # in place of the usual one
         self.asked: list[tuple[str, str, Any, str | None]] = []
         self.ids = count(7)  # of the next contestants
         self.rows: list[dict[str, Any]] = []  # of the board
@@ -51,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, body: Any) -> None:
         self.server.asked.append((self.command, self.path, body, self.headers.get("Authorization")))
         status = self.server.statuses.pop(0) if self.server.statuses else 200
-        told = (
+        told = self.server.answer or (
             {"rows": self.server.rows}
             if body is None
             else {"id": next(self.server.ids) if status == 200 else 0, "url": "/c/7"}
@@ -117,6 +118,22 @@ def test_a_refusal_is_not_repeated(arena: Arena, run_folder: Path) -> None:
     with pytest.raises(ArenaRefused, match="answered 401"):
         ArenaClient(arena.url).register(run_folder / "epoch-01")
     assert len(arena.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"title": "Unauthorized", "status": 401, "detail": "no token was sent"}, "no token was sent"),
+        ({"title": "Unauthorized"}, '{"title": "Unauthorized"}'),
+        (["a proxy", "x" * 9000], '["a proxy", "' + "x" * 287),
+    ],
+    ids=["problem", "other object", "no object"],
+)
+def test_a_refusal_is_told_by_its_sentence(arena: Arena, answer: Any, said: str) -> None:
+    arena.statuses, arena.answer = [401], answer
+    with pytest.raises(ArenaRefused) as caught:
+        ArenaClient(arena.url).standings()
+    assert str(caught.value).endswith(f"answered 401: {said}")
 
 
 def test_an_absent_arena_is_unreachable(run_folder: Path) -> None:

@@ -17,7 +17,7 @@ from arena.gallery.registering import register
 from arena.gallery.rendering import render_missing
 from arena.polls.models import Matchup, Poll
 from arena.polls.pairing import can_be_shown
-from arena.votes.models import Ticket, Vote, Voter
+from arena.votes.models import Ticket, Vote, VoteExclusion, Voter
 from generation.tiny import write_tiny_checkpoint
 
 pytestmark = pytest.mark.django_db
@@ -81,6 +81,20 @@ def test_votes_of_people_and_of_simulated_voters_are_counted_apart(client: Clien
         ticket = Ticket.objects.create(voter=Voter.objects.create(population=population), matchup=matchup)
         Vote.objects.create(number=number, ticket=ticket, outcome="1")
     assert status(client)["votes"] == {"people": 2, "simulated": 1}
+
+
+def test_skips_and_votes_taken_back_are_not_counted(client: Client) -> None:
+    seed(None)
+    poll = Poll.objects.get(kind="duel")
+    voter = Voter.objects.create()
+    for number, outcome in enumerate(("1", "2", "skip", "1"), start=1):
+        matchup = Matchup.objects.create(poll=poll, prompt=poll.prompt_set.prompts.first(), seed=1, rule="test")
+        ticket = Ticket.objects.create(voter=voter, matchup=matchup)
+        vote = Vote.objects.create(number=number, ticket=ticket, outcome=outcome)
+    VoteExclusion.objects.create(vote=vote, rule=VoteExclusion.Rule.UNDONE, reason="taken back")
+    first = Vote.objects.get(number=1)
+    VoteExclusion.objects.create(vote=first, rule=VoteExclusion.Rule.TOO_FAST, reason="too fast, yet a vote")
+    assert status(client)["votes"] == {"people": 2, "simulated": 0}
 
 
 def test_worker_is_alive_until_it_was_silent_for_long(client: Client) -> None:

@@ -135,6 +135,7 @@ def test_progress_counts_answers_but_not_skips_and_offers_a_place_to_stop(browse
     answer(browser, poll, outcome="1")
     answer(browser, poll, outcome="skip", reason="prompt")
     assert "1 of 2 votes" in browser.get("/polls/duel/").content.decode()
+    assert "1 vote so far · 1 by you" in " ".join(browser.get("/").content.decode().split())
     response = answer(browser, poll, outcome="1")
     page = browser.get(response["Location"]).content.decode()
     assert "good place to stop" in page
@@ -151,6 +152,16 @@ def test_prompts_are_escaped_and_characters_shown(client) -> None:
     assert text not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert re.findall(r'src="(/characters/[^"]+)"', page) == ["/characters/mei_lin/1.png", "/characters/mei_lin/2.png"]
+
+
+def test_the_character_stays_on_the_pages_after_the_vote(browser) -> None:
+    poll = make_poll("fixed", prompts=0)
+    mei = Character.objects.create(name="mei", references=["a.png"])
+    Prompt.objects.create(prompt_set=poll.prompt_set, text="1girl, mei", character=mei)
+    enrol(poll, make_contestant(1), make_contestant(2))
+    path = answer(browser, poll, outcome="1")["Location"]
+    assert 'src="/characters/mei/1.png"' in browser.get(path).content.decode()
+    assert 'src="/characters/mei/1.png"' in reveal(browser, path)
 
 
 def test_a_missing_image_is_an_answer_that_may_be_tried_again(client) -> None:

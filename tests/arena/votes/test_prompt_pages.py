@@ -99,6 +99,24 @@ def test_refused_prompts_get_a_page_with_the_remedy(text: str, browser) -> None:
     assert not FreePrompt.objects.exists()
 
 
+def test_a_refused_prompt_can_be_mended_where_it_is_refused(browser) -> None:
+    ready_poll("duel", contestants=2)
+    page = send(browser, "/polls/duel/prompt", prompt='1girl, "nsfw"').content.decode()
+    assert 'action="/polls/duel/prompt"' in page
+    assert 'name="prompt" value="1girl, &quot;nsfw&quot;"' in page
+    assert '<a class="button" href="/polls/duel/">Back to the poll</a>' in page
+    mended = browser.post("/polls/duel/prompt", {"csrfmiddlewaretoken": TOKEN.search(page)[1], "prompt": "1girl"})
+    assert mended.status_code == 303
+
+
+def test_a_poll_of_fixed_prompts_offers_no_form_with_its_refusal(browser) -> None:
+    ready_poll("duel", contestants=2)
+    ready_poll("fixed", contestants=2)
+    page = send(browser, "/polls/fixed/prompt", prompt="1girl, nsfw").content.decode()
+    assert "/polls/fixed/prompt" not in page
+    assert 'href="/polls/fixed/">Go on</a>' in page
+
+
 def test_fixed_polls_take_no_prompts_and_show_no_form(client) -> None:
     ready_poll("fixed", contestants=2)
     assert "/polls/fixed/prompt" not in client.get("/polls/fixed/").content.decode()
