@@ -33,9 +33,10 @@ $(VENV)/.test: $(VENV)/.demo
 
 install: $(VENV)/.demo
 
+# 130 is Ctrl-C, which is how a demo ends; the shell waits until it has.
 demo: export ARENA_DEMO_STARTED := $(shell date +%s)
 demo: $(VENV)/.demo
-	@$(BIN)/python manage.py demo --port $(PORT) $(ARGS)
+	@trap : INT; $(BIN)/python manage.py demo --port $(PORT) $(ARGS) || test $$? -eq 130
 
 run: $(VENV)/.demo
 	$(BIN)/python manage.py migrate --verbosity 0

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser_window import browser_page, screenshot
 from tests.site import ROOT, Site, wait_for
 
-pytestmark = [pytest.mark.loop, pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.loop, pytest.mark.browser, pytest.mark.timeout(1800)]
 PICTURES = ROOT / "var" / "screenshots"
 POLLS = {"fixed": "ArrowLeft", "duel": "ArrowRight", "ffa": "3"}
 
@@ -19,7 +19,7 @@ def train_one_short_epoch(site: Site, prepared: Path) -> None:
     site.command(
         "-m", "training", "train", "named-adventurers",
         "--data", str(prepared), "--base", str(site.home / "base" / "base"), "--out", str(site.home / "runs"),
-        "--arena", site.url, "--epochs", "1", "--steps-per-epoch", "6",
+        "--arena", site.url, "--epochs", "1", "--steps-per-epoch", "6", "--threads", "1",
     )  # fmt: skip
 
 

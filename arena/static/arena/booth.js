@@ -149,8 +149,8 @@
       setTimeout(look, 500);
     }
 
-    // Nothing to show yet: look again, but never while somebody types.
-    if (one("[data-look-again]")) setInterval(() => { if (!document.activeElement?.closest(typing)) location.reload(); }, 5000);
+    // Nothing to show yet: look again, but never while somebody types, or is on the way to a button by keyboard.
+    if (one("[data-look-again]")) setInterval(() => { if (!document.activeElement?.closest(`${typing}, ${native}`)) location.reload(); }, 5000);
   };
   start();
 })();
