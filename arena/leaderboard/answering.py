@@ -9,11 +9,16 @@ from arena.leaderboard.comparing import Comparing, Row
 from rating.comparison import ELO
 
 MARGIN = 4.0
+# Elo points: an interval beyond it is no number that anybody can use.
+LIMIT = 10_000
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A difference in percent of the width: 0, the estimate, its interval for one look, and that for all looks."""
+    """A difference in percent of the width: 0, the estimate, its interval for one look, and that for all looks.
+
+    The last one runs to the very edge, 0 or 100, where it is longer than the axis.
+    """
 
     zero: float
     dot: float
@@ -30,6 +35,11 @@ class Line:
     row: Row
     bar: Bar
     verdict: str
+
+    @property
+    def limited(self) -> bool:
+        """Whether the interval for all looks says anything: with few voters or votes it may be of any length."""
+        return max(abs(self.row["always_low"]), abs(self.row["always_high"])) < LIMIT
 
 
 @dataclass(frozen=True)
@@ -86,11 +96,21 @@ def percent(probability: float) -> str:
 
 
 def lines(rows: Sequence[Row]) -> list[Line]:
-    """All rows on one axis that holds every interval, and 0."""
-    ends = [0.0, *(row[name] for row in rows for name in ("always_low", "always_high", "low", "high"))]
-    least, most = min(ends), max(ends)
+    """All rows on one axis that holds 0 and every interval for one look.
+
+    Of the longer ones for all looks it holds what fits into twice that length at each side, so that the others stay
+    visible.
+    """
+    once = [0.0, *(row[name] for row in rows for name in ("low", "high"))]
+    least, most = min(once), max(once)
+    room = 2 * (most - least)
+    always = [(max(row["always_low"], least - room), min(row["always_high"], most + room)) for row in rows]
+    least = min([least, *(low for low, _ in always)])
+    most = max([most, *(high for _, high in always)])
 
     def at(number: float) -> float:
+        if not least <= number <= most:
+            return 0.0 if number < least else 100.0
         return round(MARGIN + (100 - 2 * MARGIN) * (number - least) / ((most - least) or 1.0), 2)
 
     def bar(row: dict[str, Any]) -> Bar:

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
+from arena.leaderboard import answering
 from arena.leaderboard.answering import lines, percent
 from tests.arena.leaderboard.test_comparing import duels
 
@@ -186,6 +187,24 @@ def test_bars_share_an_axis_that_holds_zero_and_every_interval() -> None:
     assert (one.always_low, one.zero, one.dot) == (4.0, 8.6, 31.6)
     assert (two.always_high, two.low) == (96.0, 73.0)
     assert [line.verdict for line in lines([row, other])] == ["open", "better"]
+    assert one.always_low > 0
+    assert all(line.limited for line in lines([row, other]))
+
+
+def test_an_interval_without_limit_does_not_hide_the_others() -> None:
+    row = {"difference": 0.0, "low": -100.0, "high": 100.0, "always_low": -1e6, "always_high": 1e6}
+    (line,) = lines([row])
+    # The axis goes from -500 to 500: twice the 200 points at each side.
+    assert (line.bar.low, line.bar.zero, line.bar.high) == (40.8, 50.0, 59.2)
+    assert (line.bar.always_low, line.bar.always_high) == (0.0, 100.0)
+    assert not line.limited
+
+
+def test_the_page_names_no_limit_that_nobody_can_use(client: Client, log, monkeypatch: pytest.MonkeyPatch) -> None:
+    duels(log, "run:1", "run:2", a_wins=8, b_wins=10)
+    assert "no limit yet" not in asked(log, client, "run:1", "run:2")
+    monkeypatch.setattr(answering, "LIMIT", 1.0)
+    assert "95 % for every look no limit yet" in asked(log, client, "run:1", "run:2")
 
 
 def test_probabilities_never_claim_certainty() -> None:
