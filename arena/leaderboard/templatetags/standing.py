@@ -25,6 +25,7 @@ def standings(kind: str) -> dict[int, Place]:
         rating_run__metric="trueskill",
         rating_run__poll=kind,
         rating_run__population="people",
+        rating_run__cut="",
         rank__isnull=False,
     )
     ranked = list(rows.values_list("contestant_id", "rank", "votes"))

@@ -23,6 +23,10 @@ def test_a_page_below_the_boards_can_name_a_rank() -> None:
     Standing.objects.create(rating_run=run, contestant=second, rank=2, votes=5)
     Standing.objects.create(rating_run=run, contestant=unranked, rank=None)
     Standing.objects.create(rating_run=other, contestant=unranked, rank=1)
+    part = RatingRun.objects.create(
+        metric="trueskill", poll="duel", population="people", cut="character=mei", methodology="t"
+    )
+    Standing.objects.create(rating_run=part, contestant=second, rank=1, votes=1)
     assert shown(second.pk) == "2/2/5"
     assert shown(unranked.pk) == "//"
 
