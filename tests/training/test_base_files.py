@@ -35,7 +35,7 @@ def test_unpacked_folders_equal_the_exported_ones(exported: Path, small_base: Pa
 
 def test_the_manifest_tells_licence_figures_and_times(exported: Path) -> None:
     manifest = json.loads((exported / "manifest.json").read_text())
-    assert manifest["licence"] == "CC-BY-4.0"
+    assert manifest["licence"] == "CC0-1.0"
     assert manifest["training"] == {"steps": 0, "wall_s": 2, "cpu_s": 4}
     assert manifest["figures"] == {"psnr_db": 26.0}
 
