@@ -7,11 +7,13 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from arena.leaderboard.folding import begin
 from arena.leaderboard.log import Slice
 from arena.leaderboard.models import MatchupPlan, RatingRun, Study
 from arena.leaderboard.planning import make_experiment, make_plan
-from arena.leaderboard.replay import is_current, refresh
+from arena.leaderboard.replay import is_current, log_length, refresh
 from arena.leaderboard.studying import Studied, renew
+from rating.registry import rating_system
 
 CLAIM_SECONDS = 60
 
@@ -35,6 +37,18 @@ def catch_up(run: RatingRun | None) -> None:
     run_id, now = run.pk, timezone.now()
     if RatingRun.objects.filter(_free(now), pk=run_id).update(claimed_at=now):
         transaction.on_commit(lambda: catch_up_board.delay(run_id), robust=True)
+
+
+def keep_up(metric: str, poll: str) -> None:
+    """Have a worker bring on a poll's board of people's votes that nobody may have opened: a page reads its standings.
+
+    It is begun if it is not there yet. Raises UnknownMetricError.
+    """
+    blank = begin(rating_system(metric), Slice(poll))
+    board = {name: getattr(blank, name) for name in ("metric", "poll", "population", "cut")}
+    run, _ = RatingRun.objects.get_or_create(**board, defaults={"methodology": blank.methodology, "state": blank.state})
+    run.complete = run.through >= log_length()
+    catch_up(run)
 
 
 @shared_task(name="leaderboard.plan")

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from django import template
 
 from arena.leaderboard.models import Standing
+from arena.leaderboard.tasks import keep_up
 
+METRIC = "trueskill"
 register = template.Library()
 
 
@@ -20,9 +22,13 @@ class Place:
 
 @register.simple_tag
 def standings(kind: str) -> dict[int, Place]:
-    """The people's TrueSkill board of a poll as it was last folded, by contestant; nothing is rated for it now."""
+    """The people's TrueSkill board of a poll as it was last folded, by contestant.
+
+    Nothing is rated for it now; a worker is asked to bring the board on for the next voter.
+    """
+    keep_up(METRIC, kind)
     rows = Standing.objects.filter(
-        rating_run__metric="trueskill",
+        rating_run__metric=METRIC,
         rating_run__poll=kind,
         rating_run__population="people",
         rating_run__cut="",

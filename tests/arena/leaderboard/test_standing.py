@@ -1,8 +1,15 @@
+import random
+
 import pytest
 from django.template import Context, Template
 
+from arena.gallery.models import Contestant
+from arena.leaderboard.auditing import standings_are_the_replay
 from arena.leaderboard.models import RatingRun, Standing
-from tests.arena.votes.building import make_contestant
+from arena.leaderboard.tasks import catch_up_board
+from arena.votes.casting import cast, issue_ticket
+from arena.votes.models import Voter
+from tests.arena.votes.building import make_contestant, ready_poll
 
 pytestmark = pytest.mark.django_db
 TEMPLATE = Template(
@@ -33,3 +40,31 @@ def test_a_page_below_the_boards_can_name_a_rank() -> None:
 
 def test_without_boards_there_is_none() -> None:
     assert shown(1) == "//"
+
+
+def test_a_board_that_nobody_opened_is_brought_on_by_a_worker_once_a_minute(
+    django_capture_on_commit_callbacks, monkeypatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(catch_up_board, "delay", asked.append)
+    poll = ready_poll("duel", contestants=2)
+    voter, rng = Voter.objects.create(), random.Random(1)
+    first, second = Contestant.objects.order_by("pk")
+    with django_capture_on_commit_callbacks(execute=True):
+        assert shown(first.pk) == "//"
+    assert asked == [], "no vote, nothing to bring on"
+    for _ in range(3):
+        ticket = issue_ticket(poll, voter, rng)
+        cast(ticket.token, str(ticket.matchup.seats.get(sample__contestant=first).position), voter)
+    with django_capture_on_commit_callbacks(execute=True):
+        shown(first.pk)
+        shown(first.pk)
+    run = RatingRun.objects.get()
+    assert asked == [run.pk], "asked once, whoever looks within the minute"
+    catch_up_board(run.pk)
+    run.refresh_from_db()
+    assert (run.through, run.counted, run.claimed_at) == (3, 3, None)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert shown(first.pk) == shown(second.pk) == "1/2/3", "three votes do not separate them"
+    assert asked == [run.pk], "the board has all votes"
+    assert list(standings_are_the_replay()) == []
