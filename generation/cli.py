@@ -13,7 +13,7 @@ from rich.table import Table
 from generation import origin_cli
 from generation.canonical import canonical_sha256
 from generation.checkpoint import INFO_FILE, CheckpointInfo, read_json
-from generation.errors import GenerationError
+from generation.errors import Cancelled, GenerationError
 from generation.files import write_bytes
 from generation.imageio import archive_png, blind_png, read_archive
 from generation.matchup_cli import matchup, matchup_options
@@ -33,6 +33,7 @@ from generation.origin_cli import renderer as renderer_of
 from generation.probe_cli import probe, probe_options
 from generation.provenance import IMPORTED
 from generation.recipe import Recipe
+from generation.stopping import ctrl_c_remembered
 from generation.upsample_cli import request, request_options, upsample, upsample_options
 
 FAILED, DIFFERENT, INTERRUPTED = 1, 4, 130
@@ -47,13 +48,14 @@ def main(arguments: Sequence[str], program: str = PROGRAM) -> int:
     options = _parser(program).parse_args(arguments)
     errors = Console(stderr=True, soft_wrap=True)
     try:
-        code: int = options.command(options)
+        with ctrl_c_remembered() as options.should_stop:
+            code: int = options.command(options)
+    except (Cancelled, KeyboardInterrupt):
+        errors.print("interrupted; what is finished stays")
+        return INTERRUPTED
     except (GenerationError, ValueError, OSError) as error:
         errors.print(f"error: {error}", style="red", markup=False, highlight=False)
         return FAILED
-    except KeyboardInterrupt:
-        errors.print("interrupted; what is finished stays")
-        return INTERRUPTED
     return code
 
 
@@ -117,9 +119,11 @@ def _render(options: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     with Progress(*PROGRESS, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("rendering, steps", total=None)
-        for rendered in renderer.render(
-            recipe, requests, mode=how, on_step=lambda done, total: progress.update(bar, completed=done, total=total)
-        ):
+        images = renderer.render(
+            recipe, requests, mode=how, should_stop=options.should_stop,
+            on_step=lambda done, total: progress.update(bar, completed=done, total=total),
+        )  # fmt: skip
+        for rendered in images:
             name = _file_name(renderer.info, rendered.manifest)
             write_bytes(options.out / name, archive_png(rendered.image, rendered.manifest))
             if options.blind:

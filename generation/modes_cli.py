@@ -105,6 +105,7 @@ def upscale(options: argparse.Namespace) -> int:
             enlargement,
             options.out,
             on_tile=lambda done, total: progress.update(bar, completed=done, total=total),
+            should_stop=options.should_stop,
         )
     plain_console().print(f"{options.out}: {width}x{height}")
     return 0

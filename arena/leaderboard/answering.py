@@ -38,8 +38,8 @@ class Line:
 
     @property
     def limited(self) -> bool:
-        """Whether the interval for all looks says anything: with few voters or votes it may be of any length."""
-        return max(abs(self.row["always_low"]), abs(self.row["always_high"])) < LIMIT
+        """Whether the interval for all looks says anything."""
+        return limited(self.row)
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,11 @@ def answer_of(found: Comparing) -> Answer:
         percent="" if chance is None else percent(chance if leads else 1 - chance),
         wins=round(100 / (1 + exp(-abs(best["difference"]) / ELO))),
     )
+
+
+def limited(row: Row) -> bool:
+    """Whether the interval for all looks says anything: with few voters or votes it may be of any length."""
+    return bool(max(abs(row["always_low"]), abs(row["always_high"])) < LIMIT)
 
 
 def verdict_of(row: Row) -> str:

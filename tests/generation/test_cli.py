@@ -1,3 +1,4 @@
+import contextlib
 import json
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from generation import cli
 from generation.cli import main
 from generation.files import write_bytes
 from generation.imageio import archive_png, pixel_sha256, read_archive
+from generation.origin_cli import renderer as renderer_of
 from generation.recipe import Recipe
 from generation.renderer import ImageRequest, Renderer
 from generation.tiny import write_tiny_checkpoint
@@ -204,6 +206,24 @@ def test_ctrl_c_ends_with_one_line_and_keeps_what_is_finished(tiny, tmp_path, ca
     assert len(list(tmp_path.iterdir())) == 3
     for path in tmp_path.iterdir():
         assert read_archive(path.read_bytes())[1]["prompt"] == "1girl"
+
+
+def test_a_ctrl_c_that_a_library_swallowed_while_it_was_loaded_stops_before_the_next_step(
+    tiny, tmp_path, capsys, monkeypatch
+):
+    """As numpy and others do, which turn what comes in the middle of their import into something else."""
+
+    def loaded(options):
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return renderer_of(options)
+
+    monkeypatch.setattr(cli, "renderer_of", loaded)
+    command = ["render", str(tiny), "--prompt", "1girl", "--seed", "1", "--count", "8", "--threads", "1"]
+    assert main([*command, "--steps", "1", "--out", str(tmp_path / "out")]) == 130
+    assert capsys.readouterr().err.strip() == "interrupted; what is finished stays"
+    assert list((tmp_path / "out").iterdir()) == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_help_is_called_by_the_name_of_the_program(capsys):

@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from arena.gallery.models import Contestant
+from arena.leaderboard import answering
 from arena.leaderboard.comparing import Comparing, compare_pair, compare_with
 from arena.leaderboard.log import Slice
 from arena.votes.models import Voter
@@ -231,3 +232,13 @@ def test_a_reference_among_its_candidates_is_refused(log) -> None:
     both = list(Contestant.objects.all())
     with pytest.raises(SettingError, match="not among them"):
         compare_with(both[0], both, Slice())
+
+
+def test_the_table_names_no_limit_that_nobody_can_use(log, monkeypatch: pytest.MonkeyPatch) -> None:
+    duels(log, "run:1", "run:2", a_wins=8, b_wins=24)
+    names = ("run epoch 1", "run epoch 2")
+    assert "no limit yet" not in printed(*names)
+    (row,) = json.loads(printed(*names, "--format", "json"))
+    monkeypatch.setattr(answering, "LIMIT", 1.0)
+    assert printed(*names).count("no limit yet") == 2
+    assert json.loads(printed(*names, "--format", "json")) == [row], "programs get the numbers"

@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from arena.gallery.finding import UnknownCheckpointError, find_contestant
-from arena.leaderboard.comparing import CLUSTERS, Comparing, compare_pair, compare_with, epochs_of
+from arena.leaderboard.answering import limited
+from arena.leaderboard.comparing import CLUSTERS, Comparing, Row, compare_pair, compare_with, epochs_of
 from arena.leaderboard.cuts import UnknownBoardError
 from arena.leaderboard.likeness import Likeness, spell_likeness
 from arena.leaderboard.log import ReplayError
@@ -49,7 +50,7 @@ class Command(BaseCommand):
         out = StringIO()
         rows = found.rows
         if options["format"] == "table":
-            rows = [{name: value for name, value in row.items() if name not in HIDDEN} for row in rows]
+            rows = [shown(row) for row in rows]
         print_rows(rows, options["format"], out, title=title(found))
         as_table = options["format"] == "table"
         if found.state == "ok":
@@ -75,6 +76,12 @@ def compared(options: dict[str, Any]) -> Comparing:
     if len(named) != 2 or options["run"] is not None:
         raise CommandError("name two checkpoints, A and B; or --reference A with others, or with --run NAME")
     return compare_pair(*named, chosen, **how)
+
+
+def shown(row: Row) -> Row:
+    """What a table shows of a row: for an interval so long that it says nothing, that."""
+    kept = {name: value for name, value in row.items() if name not in HIDDEN}
+    return kept if limited(row) else kept | dict.fromkeys(("always_low", "always_high"), "no limit yet")
 
 
 def title(found: Comparing) -> str:
