@@ -104,7 +104,7 @@ def compare_pair(
         return [{**elo_row(found), **named, **shas}]
 
     answer = _comparing([a, b], [], chosen, as_of, cluster, level, seconds, rows)
-    measured = likeness(a, b, level=level)
+    measured = likeness(a, b, level=level, as_of=as_of)
     answer = replace(answer, likeness=asdict(measured) if measured else None)
     if answer.state != "separated":
         return answer

@@ -1,11 +1,16 @@
 """Which of two contestants is nearer to the characters: measured, paired image by image (docs/ccip.md)."""
 
+import logging
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from arena.evaluations.models import CheckpointScore
 from arena.gallery.models import Contestant
 from rating.ccip.comparing import compare
 from rating.ccip.report import CheckpointScore as Measured
+from rating.errors import RatingError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,17 @@ class Likeness:
     notice: str
 
 
-def likeness(a: Contestant, b: Contestant, *, level: float = 0.95) -> Likeness | None:
-    """By the newest score of b that one of a's is comparable to; None where there is none."""
-    both = _comparable(a, b)
+def likeness(a: Contestant, b: Contestant, *, level: float = 0.95, as_of: datetime | None = None) -> Likeness | None:
+    """By b's newest score, until `as_of`, that one of a's is comparable to; None where none can be read."""
+    both = _comparable(a, b, as_of)
     if both is None:
         return None
     # Names may be equal where two recipes render one checkpoint; keys are not.
-    found = [replace(Measured.from_json(score.result), checkpoint=str(score.contestant_id)) for score in both]
+    try:
+        found = [replace(Measured.from_json(score.result), checkpoint=str(score.contestant_id)) for score in both]
+    except RatingError as error:
+        logger.error("a stored score of %s or %s cannot be read: %s", a, b, error)
+        return None
     if not {image.key for image in found[0].images} & {image.key for image in found[1].images}:
         return None
     nearer = next(one for one in compare(found, level=level) if one.measure == "difference")
@@ -71,9 +80,10 @@ def spell_likeness(found: Likeness) -> str:
     )
 
 
-def _comparable(a: Contestant, b: Contestant) -> tuple[CheckpointScore, CheckpointScore] | None:
-    for newest in b.scores.all():
-        other = CheckpointScore.objects.filter(contestant=a).comparable_to(newest).first()
+def _comparable(a: Contestant, b: Contestant, as_of: datetime | None) -> tuple[CheckpointScore, CheckpointScore] | None:
+    scores = CheckpointScore.objects.filter(measured_at__lte=as_of) if as_of else CheckpointScore.objects.all()
+    for newest in scores.filter(contestant=b):
+        other = scores.filter(contestant=a).comparable_to(newest).first()
         if other:
             return other, newest
     return None

@@ -16,6 +16,7 @@ from arena.leaderboard.studying import Studied, renew
 from rating.registry import rating_system
 
 CLAIM_SECONDS = 60
+KEPT_SECONDS = 600
 
 
 @shared_task(name="leaderboard.catch_up")
@@ -42,11 +43,14 @@ def catch_up(run: RatingRun | None) -> None:
 def keep_up(metric: str, poll: str) -> None:
     """Have a worker bring on a poll's board of people's votes that nobody may have opened: a page reads its standings.
 
-    It is begun if it is not there yet. Raises UnknownMetricError.
+    It is begun if it is not there yet. That is worth a worker's time every KEPT_SECONDS: where somebody looks at the
+    board, it is newer anyway. Raises UnknownMetricError.
     """
     blank = begin(rating_system(metric), Slice(poll))
     board = {name: getattr(blank, name) for name in ("metric", "poll", "population", "cut")}
     run, _ = RatingRun.objects.get_or_create(**board, defaults={"methodology": blank.methodology, "state": blank.state})
+    if run.through and run.updated_at > timezone.now() - timedelta(seconds=KEPT_SECONDS):
+        return
     run.complete = run.through >= log_length()
     catch_up(run)
 

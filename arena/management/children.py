@@ -86,9 +86,10 @@ class Children:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        number.write_text(str(process.pid))
         child = Child(name, process, log)
+        # First of all, so that it is ended whatever fails from here on.
         self._running.append(child)
+        number.write_text(str(process.pid))
         return child
 
     def run(self, name: str, *command: str, meanwhile: Callable[[], None] = lambda: None) -> None:
@@ -159,7 +160,8 @@ def end_leftovers(logs: Path) -> list[str]:
 
 def _written(log: Path) -> bool:
     """Whether a child still holds its log."""
-    with log.open("rb") as file:
+    # NFS gives no exclusive lock on a file that is only read.
+    with log.open("r+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

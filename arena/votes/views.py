@@ -51,8 +51,8 @@ def home(request: HttpRequest) -> HttpResponse:
         }
         for poll in (polls[kind] for kind in Poll.Kind if kind in polls)
     ]
-    # The page looks again by itself until there is something to vote on everywhere.
-    waiting = not cards or any(card["poll"].is_open and not card["can_be_shown"] for card in cards)
+    # The page looks again by itself until there is something to vote on.
+    waiting = not any(card["can_be_shown"] for card in cards)
     return render(request, "votes/home.html", {"section": "vote", "cards": cards, "waiting": waiting})
 
 

@@ -1,5 +1,6 @@
 """Which of two contestants is nearer to the characters: on the page, by the command and in the API."""
 
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import numpy as np
@@ -101,6 +102,39 @@ def test_page_command_and_api_say_it_whatever_the_votes(client: Client, log, val
     assert (told["likeness"]["value"], told["likeness"]["verdict"]) == (pytest.approx(value), "run epoch 2")
     schema = {**SCHEMAS["Comparison"], "components": {"schemas": SCHEMAS}}
     assert list(Draft202012Validator(schema).iter_errors(told)) == []
+
+
+def test_an_earlier_moment_knows_the_scores_until_then(log, values: np.ndarray) -> None:
+    a, b = log.contestant("run:1"), log.contestant("run:2")
+    early, late = (datetime(2026, month, 1, tzinfo=UTC) for month in (1, 3))
+    for suite, moment, measured in (("s" * 64, early, values[0]), ("t" * 64, late, values[1])):
+        keep(a, values[0], suite=suite, measured_at=moment)
+        keep(b, measured, suite=suite, measured_at=moment)
+    assert likeness(a, b).verdict == str(b)
+    assert likeness(a, b, as_of=late - timedelta(days=1)).verdict == "undecided"
+    assert likeness(a, b, as_of=early - timedelta(days=1)) is None
+
+
+def test_a_score_that_cannot_be_read_is_told_and_hides_no_votes(
+    client: Client, log, values: np.ndarray, caplog
+) -> None:
+    duels(log, "run:1", "run:2", a_wins=8, b_wins=24)
+    keep(log.contestants["run:1"], values[0])
+    damaged = keep(log.contestants["run:2"], values[1])
+    damaged.result = {}
+    damaged.save()
+    page = asked(log, client, "run:1", "run:2")
+    assert "nearer" not in page
+    assert "Elo" in page
+    assert "a stored score of run epoch 1 or run epoch 2 cannot be read" in caplog.text
+
+
+def test_the_page_says_what_only_one_of_them_has(client: Client, log, values: np.ndarray) -> None:
+    a, b = log.contestant("run:1"), log.contestant("run:2")
+    keep(a, values[0])
+    keep(b, values[1][:, :3])
+    assert likeness(a, b).dropped == 10
+    assert "Left out are 10 images that only one of them has." in asked(log, client, "run:1", "run:2")
 
 
 def test_without_a_score_the_page_says_nothing_of_it(client: Client, log) -> None:

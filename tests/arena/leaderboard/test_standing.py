@@ -1,12 +1,14 @@
 import random
+from datetime import timedelta
 
 import pytest
 from django.template import Context, Template
+from django.utils import timezone
 
 from arena.gallery.models import Contestant
 from arena.leaderboard.auditing import standings_are_the_replay
 from arena.leaderboard.models import RatingRun, Standing
-from arena.leaderboard.tasks import catch_up_board
+from arena.leaderboard.tasks import KEPT_SECONDS, catch_up_board
 from arena.votes.casting import cast, issue_ticket
 from arena.votes.models import Voter
 from tests.arena.votes.building import make_contestant, ready_poll
@@ -42,12 +44,12 @@ def test_without_boards_there_is_none() -> None:
     assert shown(1) == "//"
 
 
-def test_a_board_that_nobody_opened_is_brought_on_by_a_worker_once_a_minute(
+def test_a_board_that_nobody_opened_is_brought_on_by_a_worker_every_ten_minutes(
     django_capture_on_commit_callbacks, monkeypatch
 ) -> None:
     asked: list[int] = []
     monkeypatch.setattr(catch_up_board, "delay", asked.append)
-    poll = ready_poll("duel", contestants=2)
+    poll = ready_poll("duel", contestants=2, prompts=4)
     voter, rng = Voter.objects.create(), random.Random(1)
     first, second = Contestant.objects.order_by("pk")
     with django_capture_on_commit_callbacks(execute=True):
@@ -66,5 +68,13 @@ def test_a_board_that_nobody_opened_is_brought_on_by_a_worker_once_a_minute(
     assert (run.through, run.counted, run.claimed_at) == (3, 3, None)
     with django_capture_on_commit_callbacks(execute=True):
         assert shown(first.pk) == shown(second.pk) == "1/2/3", "three votes do not separate them"
-    assert asked == [run.pk], "the board has all votes"
+    ticket = issue_ticket(poll, voter, rng)
+    cast(ticket.token, "1", voter)
+    with django_capture_on_commit_callbacks(execute=True):
+        shown(first.pk)
+    assert asked == [run.pk], "new enough"
+    RatingRun.objects.update(updated_at=timezone.now() - timedelta(seconds=KEPT_SECONDS))
+    with django_capture_on_commit_callbacks(execute=True):
+        shown(first.pk)
+    assert asked == [run.pk, run.pk]
     assert list(standings_are_the_replay()) == []
