@@ -3,10 +3,14 @@
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+Stamp = tuple[str, int, int, int, int]  # name, size, times of change of content and of anything (ns), inode
+Signature = tuple[Stamp, ...]
 
 
 @contextmanager
@@ -35,11 +39,27 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def signature(paths: Iterable[Path]) -> tuple[tuple[str, int, int, int], ...]:
-    """Name, size, time and inode of every file, also below folders: equal ones have not been written to meanwhile."""
-    files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
-    stats = [(str(file), file.stat()) for file in files if file.is_file()]
-    return tuple((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats)
+def signature(paths: Iterable[Path]) -> Signature:
+    """Of every file, also below folders: equal ones have not been written to meanwhile.
+
+    A file that is not there, or vanishes meanwhile, is no part of it.
+    """
+    return tuple(filter(None, (_stamp(file) for path in paths for file in _files(path))))
+
+
+def _files(path: Path) -> list[Path]:
+    """A file itself, or those below a folder, in order."""
+    below = sorted(Path(folder) / name for folder, _, names in os.walk(path) for name in names)
+    return below or [path]
+
+
+def _stamp(file: Path) -> Stamp | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    times = found.st_mtime_ns, found.st_ctime_ns  # the first is what anybody says, the second is the system's own
+    return (str(file), found.st_size, *times, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
 def write_bytes(path: Path, data: bytes) -> None:

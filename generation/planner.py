@@ -131,9 +131,10 @@ def stays(loaded_at: float, swap_seconds: float, now: float) -> bool:
     """Whether a checkpoint has not yet been used for `STAY` times what its loading took.
 
     Where more evaluations wait than the age bound has time for, each of them is due again after its turn; without this
-    every turn would be the shortest possible, and swaps would take more time than images.
+    every turn would be the shortest possible, and swaps would take more time than images. A clock that was set back,
+    and so knows nothing of that time, keeps no checkpoint.
     """
-    return now - loaded_at < STAY * swap_seconds
+    return 0 <= now - loaded_at < STAY * swap_seconds
 
 
 def plan(jobs: Iterable[Job], *, cost: Cost, now: float, age_seconds: float, loaded: str | None = None) -> Forecast:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from generation.files import signature
+from generation.files import Signature, signature
 from generation.loading import Loaded, Origin, Parts, assemble, load
 from generation.store import ComponentStore
 from generation.weights import Tensors, tensor_bytes
@@ -20,7 +20,6 @@ from generation.weights import Tensors, tensor_bytes
 NOTES = frozenset(
     ("_name_or_path", "_diffusers_version", "_use_default_values", "transformers_version", "architectures", "dtype")
 )
-Signature = tuple[tuple[str, int, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,13 @@ from django.utils.module_loading import import_string
 from arena.gallery.models import Contestant, Prompt, Sample
 from generation.checkpoint import CheckpointError, file_sha256, read_checkpoint
 from generation.errors import RenderError
-from generation.files import signature
+from generation.files import Signature, signature
 from generation.imageio import archive_png, blind_png, pixel_sha256
 from generation.lora_file import LoraRef
 from generation.matchup import conditions_hash
 from generation.recipe import Broken
 
 Job = tuple[Prompt, int]
-Signature = tuple[tuple[str, int, int, int], ...]
 
 
 def render_missing(
@@ -81,7 +80,8 @@ def missing(contestant: Contestant, jobs: Iterable[Job]) -> list[Job]:
 class LoadedRenderer:
     """One renderer for all contestants: it holds one at a time and changes in place, weights staying in memory.
 
-    ``at`` is when the loaded one came (seconds since 1970), ``swap_seconds`` what that took; 0 for the very first.
+    ``at`` is when the loaded one came (seconds since 1970), ``swap_seconds`` what that took, without the
+    hashing of files that were not seen before; 0 for the very first.
     """
 
     def __init__(self) -> None:
@@ -101,8 +101,8 @@ class LoadedRenderer:
         file = contestant.lora.file if contestant.lora else ""
         key = (contestant.weights, contestant.checkpoint.folder, file)
         if (kind, key) != (self._kind, self._key):
-            begun = time.monotonic()
             origin = self._origin(contestant, key)
+            begun = time.monotonic()
             self._key = None
             if kind == self._kind:
                 self._renderer.swap(origin)

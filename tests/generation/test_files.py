@@ -5,10 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from generation.files import whole, write_bytes, write_json, write_text
+from generation.files import signature, whole, write_bytes, write_json, write_text
 
 
 def test_a_file_takes_the_place_of_the_one_before(tmp_path):
@@ -72,3 +73,39 @@ def test_what_a_killed_process_left_is_no_hindrance(tmp_path):
     write_text(tmp_path / "a", "whole")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_text() == "whole"
+
+
+def test_a_signature_is_another_once_a_file_was_written_to_whatever_its_times_say(tmp_path):
+    file = tmp_path / "sub" / "a"
+    file.parent.mkdir()
+    file.write_bytes(b"one")
+    os.utime(file, ns=(1, 1))
+    before, changed = signature([tmp_path]), file.stat().st_ctime_ns
+    assert signature([tmp_path]) == before
+    assert signature([file]) == before
+    while file.stat().st_ctime_ns == changed:  # until the system's clock, which ticks in milliseconds, has moved
+        file.write_bytes(b"two")
+        os.utime(file, ns=(1, 1))
+    after = signature([tmp_path])
+    assert after != before
+    (there,), (here,) = before, after
+    assert (there[:3], there[-1]) == (here[:3], here[-1]), "name, size, time and inode are the same"
+
+
+def test_a_file_that_is_pruned_meanwhile_is_another_signature_and_no_error(tmp_path, monkeypatch):
+    for name in "ab":
+        (tmp_path / name).touch()
+    stat = Path.stat
+
+    def pruned(path, **options):
+        found = stat(path, **options)
+        (tmp_path / "a").unlink(missing_ok=True)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", pruned)
+        before = signature([tmp_path / "a", tmp_path / "b"])
+        gone = signature([tmp_path / "a", tmp_path / "b"])
+    assert [Path(name).name for name, *_ in before] == ["a", "b"]
+    assert gone == signature([tmp_path]) == before[1:]
+    assert signature([tmp_path / "none"]) == ()

@@ -147,6 +147,7 @@ def test_a_checkpoint_stays_five_times_as_long_as_its_loading_took():
     assert stays(100.0, 4.0, 119.9)
     assert not stays(100.0, 4.0, 120.0)
     assert not stays(100.0, 0.0, 100.0)
+    assert not stays(100.0, 4.0, 99.9), "the clock was set back"
     jobs = [job("a", "a", 0), job("b", "b", 90)]
     assert next_job(jobs, "b", 100, 5, stays=True).key == "b"
     assert next_job(jobs, "b", 100, 5).key == "b", "both are due"

@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 from datetime import timedelta
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -92,6 +94,21 @@ def test_a_checkpoint_that_took_long_to_load_stays_for_a_while(runs, settings) -
     assert ordering.choose(third.pk) == second.pk
     rendering.LOADED.at -= 5000
     assert ordering.choose(third.pk) == third.pk
+
+
+def test_hashing_files_for_the_first_time_is_no_part_of_a_swap(runs, monkeypatch) -> None:
+    clock = [0.0]
+    check = rendering.sound_origin
+
+    def long_hash(contestant):
+        clock[0] += 1000
+        return check(contestant)
+
+    monkeypatch.setattr(rendering, "time", SimpleNamespace(monotonic=lambda: clock[0], time=time.time))
+    monkeypatch.setattr(rendering, "sound_origin", long_hash)
+    for run in runs[:2]:
+        rendering.LOADED.of(run.contestant)
+    assert (clock, rendering.LOADED.swap_seconds) == ([2000.0], 0.0)
 
 
 def test_files_are_hashed_once_while_they_stay_as_they_are(runs, monkeypatch) -> None:
