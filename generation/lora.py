@@ -140,7 +140,7 @@ def _check(path: Path, key: str, down: torch.Tensor, up: torch.Tensor, alpha: to
         raise CheckpointError(f"{path}: {key} has rank {below} below and {above} above")
     if alpha is not None and alpha.numel() != 1:
         raise CheckpointError(f"{path}: the alpha of {key} has {alpha.numel()} numbers, not one")
-    if not all(bool(torch.isfinite(one).all()) for one in (down, up, alpha) if one is not None):
+    if not all(bool(torch.isfinite(one.float()).all()) for one in (down, up, alpha) if one is not None):
         raise CheckpointError(f"{path}: {key} has NaN or infinity in it")
 
 

@@ -20,6 +20,7 @@ from training.run_files import checkpoints_in, epoch_of, loras_in
 TIMEOUT = 10.0  # seconds of waiting for one answer
 REGISTER_TIMEOUT = 120.0  # before it answers, the arena reads and hashes the whole folder: 7 GB for a real SDXL
 PROGRESS_TIMEOUT = 2.0  # progress is worth less than training time
+NO_ARENA = "answered {}, as no arena does: is the address right, and what stands in front of it?"
 MAX_ANSWER = 10_000  # bytes that are read of a refusal
 PAUSES = (1.0, 2.0, 4.0)  # seconds before the second, third and fourth try
 REGISTERED = "arena.json"
@@ -98,7 +99,10 @@ class ArenaClient:
         body = {"path": str(folder.resolve()), "checkpoint": checkpoint}
         if lora is not None:
             body["lora"] = str(lora.resolve())
-        return self._patiently("POST", "/api/checkpoints", body, REGISTER_TIMEOUT)
+        answer = self._patiently("POST", "/api/checkpoints", body, REGISTER_TIMEOUT)
+        if not isinstance(answer, dict) or type(answer.get("id")) is not int:
+            raise ArenaUnreachable(f"{self.url}/api/checkpoints {NO_ARENA.format(json.dumps(answer)[:300])}")
+        return answer
 
     def standings(self, metric: str = "trueskill", population: str = "people", poll: str | None = None) -> Any:
         """The board as JSON: one try. Raises ArenaUnreachable or ArenaRefused."""
@@ -227,10 +231,14 @@ class ArenaHook:
         """The run's own rows of the TrueSkill board, the best first; None when the arena does not answer."""
         try:
             board = self._client.standings(population=self._population)
+            own = [row for row in board["rows"] if self._base or row["run"] == self._run]
+            rows = [{name: row[name] for name in ROW} for row in own]
         except (ArenaUnreachable, ArenaRefused) as error:
             self._say(f"no standings: {error}")
             return None
-        rows = [{name: row[name] for name in ROW} for row in board["rows"] if self._base or row["run"] == self._run]
+        except (KeyError, TypeError):
+            self._say(f"no standings: {self._client.url} {NO_ARENA.format(json.dumps(board)[:300])}")
+            return None
         return self._of_loras(rows) if self._base else rows
 
     def _of_loras(self, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -59,9 +59,12 @@ class LatentCache:
         self.reload()
 
     def key(self, picture_sha256: str, crop: Crop) -> str:
-        """The name of a latent: of the picture's bytes, the autoencoder, the size and the cut."""
+        """The name of a latent: of the picture's bytes, the autoencoder, the size and the cut; and of how many go
+        through the encoder at once, unless it is `CHUNK`.
+        """
         cut = (*crop.resized, crop.left, crop.top, *crop.target)
-        text = ":".join([picture_sha256, self._vae, *map(str, cut)])
+        count = at_once(*crop.target)
+        text = ":".join([picture_sha256, self._vae, *map(str, cut), *([f"{count} at once"] if count != CHUNK else [])])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def missing(self, keys: Iterable[str]) -> set[str]:

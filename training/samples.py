@@ -81,7 +81,8 @@ def checkpoints_of(place: Path) -> list[Sampled]:
         UserError: it is neither, or the base that LoRAs need is gone.
     """
     if (place / INFO_FILE).is_file():
-        return [_checkpoint("base", place)]
+        name = place.resolve().name
+        return [_checkpoint(name if name.startswith("epoch-") else "base", place)]
     folders, loras = checkpoints_in(place), [*loras_in(place), *place.glob(LECO)]
     if not folders and not loras:
         raise UserError(

@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from generation.cli import main
@@ -115,6 +116,26 @@ def test_what_is_no_whole_plain_lora_is_refused_by_key(tiny, written, change, me
     save_file(change(tensors, key), written)
     with pytest.raises(CheckpointError, match=message):
         load(Origin(tiny, loras=(LoraRef(written),)))
+
+
+def test_one_of_eight_bits_is_read_as_the_numbers_it_holds(tiny, written):
+    small = {key: value.to(torch.float8_e4m3fn) for key, value in load_file(written).items()}
+    save_file({key: value.float() for key, value in small.items()}, written, metadata=read_metadata(written))
+    wanted = load(Origin(tiny, loras=(LoraRef(written),)))
+    save_file(small, written, metadata=read_metadata(written))
+    found = load(Origin(tiny, loras=(LoraRef(written),)))
+    for component, tensors in wanted.weights.items():
+        for name, value in tensors.items():
+            assert torch.equal(value, found.weights[component][name])
+    broken = {key: torch.full_like(value, float("nan")) for key, value in small.items()}
+    save_file(broken, written, metadata=read_metadata(written))
+    with pytest.raises(CheckpointError, match="NaN or infinity"):
+        load(Origin(tiny, loras=(LoraRef(written),)))
+
+
+def read_metadata(path):
+    with safe_open(path, framework="pt") as file:
+        return file.metadata()
 
 
 def test_a_scale_beyond_ten_is_refused(written):

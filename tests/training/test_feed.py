@@ -1,5 +1,6 @@
 """What every step trains on: the same batches however they are cut, from prepared sets and plain ones, by content."""
 
+import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -16,13 +17,13 @@ from tests.training.conftest import SMALL as SMALL_ARCHITECTURE
 from tests.training.conftest import SMALL_PRESET
 from tests.training.preparing import SMALL, post, run, write
 from training.batch import Batch
-from training.buckets import BucketConfig, BucketSet
+from training.buckets import BucketConfig, BucketSet, Crop
 from training.config import Preset
 from training.data import choose_posts
 from training.errors import UserError
 from training.feed import Feed, ReadAhead
 from training.images import load_images, to_float
-from training.latents import encode
+from training.latents import LatentCache, encode
 from training.modules import build_unet
 from training.posts import to_record
 from training.train_config import DiffusionConfig, ScheduleConfig
@@ -190,6 +191,22 @@ def test_the_cache_is_keyed_by_content(prepared: Path, parts: Parts, tmp_path: P
     shard.write_bytes(data)
     changed = Feed(copy, PASSES, parts, cache)
     assert changed.encode_all(lambda text: None, lambda: False) != first.encode_all(lambda text: None, lambda: False)
+
+
+def test_how_many_are_encoded_at_once_is_in_the_key_where_it_is_not_eight(tmp_path: Path) -> None:
+    """Caches of 512 x 512 and less stay; larger pictures by an encoder that takes other numbers are other latents."""
+    cache = LatentCache(tmp_path, "vae")
+
+    def of(text: str) -> str:
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    assert cache.key("picture", Crop((2000, 2000), (600, 512), 44, 0, (512, 512))) == of(
+        "picture:vae:600:512:44:0:512:512"
+    )
+    two = cache.key("picture", Crop((2000, 2000), (1024, 1024), 0, 0, (1024, 1024)))
+    assert two == of("picture:vae:1024:1024:0:0:1024:1024:2 at once")
+    one = cache.key("picture", Crop((2000, 2000), (1536, 1536), 0, 0, (1536, 1536)))
+    assert one == of("picture:vae:1536:1536:0:0:1536:1536:1 at once")
 
 
 def test_two_processes_fill_one_cache(prepared: Path, parts: Parts, tmp_path: Path) -> None:

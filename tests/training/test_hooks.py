@@ -18,6 +18,7 @@ from training.hooks import ArenaClient, ArenaHook, ArenaRefused, ArenaUnreachabl
 PROGRESS = Progress(
     "named", "training", 1, 4, 10, 400, loss=0.5, images_per_s=100.0, eta_s=62.5, raw_loss=0.2, data_wait=0.1, mfu=0.4
 )
+USUAL = object()
 
 
 class Arena(ThreadingHTTPServer):
@@ -28,7 +29,7 @@ class Arena(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.statuses: list[int] = []  # of the next answers; 200 afterwards
-        self.answer: Any = None  # in place of the usual one
+        self.answer: Any = USUAL
         self.asked: list[tuple[str, str, Any, str | None]] = []
         self.ids = count(7)  # of the next contestants
         self.rows: list[dict[str, Any]] = []  # of the board
@@ -52,11 +53,11 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, body: Any) -> None:
         self.server.asked.append((self.command, self.path, body, self.headers.get("Authorization")))
         status = self.server.statuses.pop(0) if self.server.statuses else 200
-        told = self.server.answer or (
-            {"rows": self.server.rows}
-            if body is None
-            else {"id": next(self.server.ids) if status == 200 else 0, "url": "/c/7"}
-        )
+        told = self.server.answer
+        if told is USUAL and body is None:
+            told = {"rows": self.server.rows}
+        elif told is USUAL:
+            told = {"id": next(self.server.ids) if status == 200 else 0, "url": "/c/7"}
         content = json.dumps(told).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
@@ -180,6 +181,31 @@ def test_another_arena_gets_every_epoch(arena: Arena, run_folder: Path) -> None:
     ArenaHook(ArenaClient(arena.url), "run", run_folder, print).register()
     other = f"http://localhost:{arena.server_address[1]}"
     assert ArenaHook(ArenaClient(other), "run", run_folder, print).waiting() == ["epoch-01", "epoch-02"]
+
+
+@pytest.mark.parametrize("answer", [None, [], "hello", {"ok": True}, {"id": "7"}, {"id": None}, {"id": True}])
+def test_an_answer_that_no_arena_gives_ends_no_training(arena: Arena, run_folder: Path, answer: Any) -> None:
+    said: list[str] = []
+    hook = ArenaHook(ArenaClient(arena.url), "run", run_folder, said.append)
+    arena.answer = answer
+    hook.register()
+    assert hook.standings() is None
+    told = f"answered {json.dumps(answer)}, as no arena does: is the address right"
+    assert len(said) == 2
+    assert f"epoch-01 not registered, will be sent again: {arena.url}/api/checkpoints {told}" in said[0]
+    assert f"no standings: {arena.url} {told}" in said[1]
+    assert hook.waiting() == ["epoch-01", "epoch-02"]
+    arena.answer = USUAL
+    hook.register()
+    assert hook.waiting() == []
+
+
+@pytest.mark.parametrize("rows", [None, [None], [{}], {"a": 1}])
+def test_a_board_without_rows_as_an_arena_has_them_is_none(arena: Arena, run_folder: Path, rows: Any) -> None:
+    said: list[str] = []
+    arena.answer = {"rows": rows}
+    assert ArenaHook(ArenaClient(arena.url), "run", run_folder, said.append).standings() is None
+    assert "as no arena does" in said[0]
 
 
 def test_a_refused_checkpoint_does_not_block_the_next_and_is_tried_again(arena: Arena, run_folder: Path) -> None:

@@ -76,6 +76,12 @@ def test_a_checkpoint_alone_will_do(small_base: Path, tmp_path: Path) -> None:
     assert size_of(tmp_path / "grid.png") == (96 + 2 * 132, 44 + 132)
 
 
+def test_an_epoch_alone_is_called_by_its_name(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [row.name for row in checkpoints_of(run / "epoch-01")] == ["epoch-01"]
+    monkeypatch.chdir(run / "epoch-01")
+    assert [row.name for row in checkpoints_of(Path())] == ["epoch-01"]
+
+
 def test_what_is_neither_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UserError, match="holds no checkpoint and no LoRA"):
         checkpoints_of(tmp_path)
