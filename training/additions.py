@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from generation.files import whole, write_text
 from training.errors import UserError
-from training.parts import BadRecord
+from training.parts import BadRecord, read_only
 from training.posts import MOST
 from training.sources import parts_of
 
@@ -38,16 +38,23 @@ class Additions:
     """What was indexed, by id."""
 
     def __init__(self, file: Path) -> None:
-        self._connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+        """Raises UserError where the file cannot be opened."""
+        self._file = file
+        with _reading(file):
+            self._connection = read_only(file)
 
     def joined(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """The record with its post's further texts behind its own, and with a register string if it had none."""
+        """The record with its post's further texts behind its own, and with a register string if it had none.
+
+        Raises UserError where the file is damaged.
+        """
         values = dict(record)
         number = record.get("id")
         if not isinstance(number, int) or not 0 < number <= MOST:
             return values
         query = "SELECT texts, register FROM additions WHERE id = ?"
-        found = self._connection.execute(query, (number,)).fetchone()
+        with _reading(self._file):
+            found = self._connection.execute(query, (number,)).fetchone()
         if found is None:
             return values
         texts, register = json.loads(found[0]), found[1]
@@ -57,9 +64,17 @@ class Additions:
         return values if not register or values.get("register") else values | {"register": register}
 
 
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise UserError(f"{file} cannot be read: {error}; delete it and run the same command again") from error
+
+
 @cache
 def additions_of(out: Path) -> Additions | None:
-    """Those of a set that is being prepared, opened once a process; None where it has none."""
+    """Those of a set that is being prepared, opened once a preparation and process; None where it has none."""
     return Additions(out / FILE) if (out / FILE).is_file() else None
 
 
@@ -67,8 +82,17 @@ def index(files: Sequence[str], out: Path, *, stop: bool) -> None:
     """Write ``out``/scan/additions.sqlite, and beside the set's parts a line for each record that could not be used.
 
     Raises:
-        UserError: a file is missing or cannot be read; or, with ``stop``, a record cannot be used.
+        UserError: a file is missing or cannot be read, the disk is full; or, with ``stop``, a record cannot be used.
     """
+    try:
+        _index(files, out, stop=stop)
+    except sqlite3.Error as error:
+        raise UserError(
+            f"cannot write {out / FILE}: {error}; free some disk space and run the same command again"
+        ) from error
+
+
+def _index(files: Sequence[str], out: Path, *, stop: bool) -> None:
     told: list[str] = []
     with whole(out / FILE) as partial, closing(sqlite3.connect(partial)) as connection, connection:
         connection.execute("PRAGMA journal_mode = OFF")  # the file is there whole or not at all
@@ -108,7 +132,7 @@ def _problem(number: int, texts: object, register: object) -> str:
 
 def write_without_post(out: Path, ids: NDArray[np.int64]) -> None:
     """Add a line to ``out``/texts-problems.jsonl for each indexed id that none of the posts has."""
-    with closing(sqlite3.connect(f"file:{out / FILE}?mode=ro", uri=True)) as connection:
+    with _reading(out / FILE), closing(read_only(out / FILE)) as connection:
         found = np.fromiter((row[0] for row in connection.execute("SELECT id FROM additions")), np.int64)
     told = (out / PROBLEMS).read_text("utf-8").splitlines() if (out / PROBLEMS).is_file() else []
     unused = [as_line(number, "", WITHOUT) for number in np.setdiff1d(found, ids).tolist()]

@@ -9,7 +9,7 @@ from typing import Any
 
 from training.additions import Additions
 from training.errors import UserError
-from training.parts import BadRecord, Part
+from training.parts import BadRecord, Part, Record
 from training.posts import CATEGORIES, Post, parse_post
 from training.resize import BadImage, image_size
 from training.vocabulary import Vocabulary
@@ -57,16 +57,23 @@ def take_in(
 ) -> Iterator[Intake]:
     """Every record of the part, in order, as a post with its problems, or as problems alone.
 
-    A part that cannot be read to its end is one more entry, without post.
+    A part that cannot be read to its end is one more entry, without post. Raises UserError where ``additions`` cannot
+    be read.
     """
+    for where, record in _to_its_end(part):
+        joined = additions.joined(record) if additions and isinstance(record, Mapping) else record
+        yield _take(where, joined, vocabulary, images)
+
+
+def _to_its_end(part: Part) -> Iterator[Record]:
     count = 0
     try:
-        for where, record in part.records():
-            joined = additions.joined(record) if additions and isinstance(record, Mapping) else record
-            yield _take(where, joined, vocabulary, images)
+        for found in part.records():
+            yield found
             count += 1
     except (UserError, OSError) as error:
-        yield Intake(0, str(part), None, (f"{error}; {count} records before that were read, those after it are lost",))
+        lost = BadRecord(f"{error}; {count} records before that were read, those after it are lost")
+        yield str(part), lost
 
 
 def _take(where: str, record: object, vocabulary: Vocabulary | None, images: Images) -> Intake:

@@ -11,9 +11,11 @@ from typing import Any, TextIO
 
 from training.parts import BOM, BadRecord, Record, decoded, of_whole_characters
 
+NOT_TEXT = "not UTF-8 text: save it as UTF-8"
 BLOCK = 2**20  # characters read at a time
 LONGEST = 16 * BLOCK  # of a record; one that is broken would otherwise be looked for in all the rest
 _BLANKS = re.compile(r"[ \t\r\n]*")
+_NO_TEXT = re.compile("[\udc80-\udcff]")  # as what a byte that is no UTF-8 is read
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class JsonFile:
             content = decoded(self.file.read_bytes())
             yield str(self.file), content["danbooru"] if _is_sidecar(content) else content
             return
-        with self.file.open(encoding="utf-8-sig") as text:
+        with self.file.open(encoding="utf-8-sig", errors="surrogateescape") as text:
             for number, record in enumerate(_elements(text), 1):
                 yield f"{self.file} record {number}", record["danbooru"] if _is_sidecar(record) else record
 
@@ -58,8 +60,6 @@ def _elements(stream: TextIO) -> Iterator[Any]:
     elements = _Elements(stream)
     try:
         yield from elements
-    except UnicodeDecodeError as error:
-        yield BadRecord(f"not UTF-8 text ({error.reason}): save it as UTF-8; what follows is lost")
     except json.JSONDecodeError as error:
         yield BadRecord(f"not JSON ({error.msg}); what follows is lost")
     except RecursionError:
@@ -104,7 +104,7 @@ class _Elements:
     def _take(self, wanted: str) -> str:
         found = self._peek()
         if not found or found not in wanted:
-            raise self._error(f"{' or '.join(wanted)} expected, found {found or 'the end'}")
+            raise self._error(f"{' or '.join(wanted)} expected, found {repr(found) if found else 'the end'}")
         self._at += 1
         return found
 
@@ -122,6 +122,7 @@ class _Elements:
             if whole or not self._more():
                 break
         value, end = self._decoder.raw_decode(self._text, self._at)
-        escaped = "\\ud" in self._text[self._at : end].lower()
-        self._at = end
-        return of_whole_characters(value) if escaped else value
+        raw, self._at = self._text[self._at : end], end
+        if _NO_TEXT.search(raw):
+            return of_whole_characters(value, NOT_TEXT)
+        return of_whole_characters(value) if "\\ud" in raw.lower() else value

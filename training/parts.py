@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,6 +62,14 @@ class JsonLines:
                 number += 1
 
 
+def read_only(file: Path) -> sqlite3.Connection:
+    """An SQLite database that is there, whatever its path is called: `#`, `?` and `%` mean something in a URI.
+
+    Raises sqlite3.Error where it cannot be opened.
+    """
+    return sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
+
+
 @dataclass(frozen=True)
 class SqliteRows:
     """Rows ``first`` to ``last`` (rowid, inclusive) of the table ``posts`` of an SQLite database."""
@@ -74,18 +83,16 @@ class SqliteRows:
 
     def records(self) -> Iterator[Record]:
         """One record a row; empty cells are left out, ``texts`` is a JSON list or one text, ``synthetic`` 0 or 1."""
-        connection = sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)
+        query = "SELECT rowid AS _rowid, * FROM posts WHERE rowid BETWEEN ? AND ? ORDER BY rowid"
         try:
-            connection.row_factory = sqlite3.Row
-            connection.text_factory = bytes  # SQLite takes any bytes for text; those of one row must not end the others
-            query = "SELECT rowid AS _rowid, * FROM posts WHERE rowid BETWEEN ? AND ? ORDER BY rowid"
-            for row in connection.execute(query, (self.first, self.last)):
-                record = filled(dict(row))
-                yield f"{self.file} row {record.pop('_rowid')}", _from_cells(record)
+            with closing(read_only(self.file)) as connection:
+                connection.row_factory = sqlite3.Row
+                connection.text_factory = bytes  # SQLite takes any for text; those of one row must not end the others
+                for row in connection.execute(query, (self.first, self.last)):
+                    record = filled(dict(row))
+                    yield f"{self.file} row {record.pop('_rowid')}", _from_cells(record)
         except sqlite3.Error as error:
             raise UserError(f"{self.file} cannot be read: {error}") from error
-        finally:
-            connection.close()
 
 
 def _from_cells(record: dict[str, Any]) -> dict[str, Any] | BadRecord:
@@ -188,13 +195,16 @@ def decoded(data: bytes) -> Any:
         return BadRecord("not JSON that can be read: brackets within brackets, too deep")
 
 
-def of_whole_characters(value: Any) -> Any:
-    """The value, if it can be written as UTF-8: JSON may escape half a character, which is then no text."""
+def of_whole_characters(value: Any, problem: str = "") -> Any:
+    """The value, if it can be written as UTF-8: JSON may escape half a character, which is then no text.
+
+    ``problem`` is said in place of that where it is something else.
+    """
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         number = value.get("id") if isinstance(value, Mapping) else None
-        return bad_record(number, f"holds half a character, {error.object[error.start]!r}")
+        return bad_record(number, problem or f"holds half a character, {error.object[error.start]!r}")
     return value
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from training.errors import UserError
 from training.json_files import JsonFile, has_lines
-from training.parts import BadRecord, JsonLines, Part, Sidecars, SqliteRows, Unreadable
+from training.parts import BadRecord, JsonLines, Part, Sidecars, SqliteRows, Unreadable, read_only
 from training.posts import MOST, Post, Report, parse_post
 
 PART_ROWS = 50_000
@@ -93,18 +94,16 @@ def parquet() -> Any:
 
 def _row_ranges(file: Path, rows: int) -> list[Part]:
     """By counting along the table's index, since its numbers may have gaps of any size."""
-    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
     query = "SELECT min(rowid), max(rowid) FROM (SELECT rowid FROM posts WHERE rowid > ? ORDER BY rowid LIMIT ?)"
     parts: list[Part] = []
     last = -MOST - 1
     try:
-        while (found := connection.execute(query, (last, rows)).fetchone())[0] is not None:
-            first, last = found
-            parts.append(SqliteRows(file, first, last))
+        with closing(read_only(file)) as connection:
+            while (found := connection.execute(query, (last, rows)).fetchone())[0] is not None:
+                first, last = found
+                parts.append(SqliteRows(file, first, last))
     except sqlite3.Error as error:
         raise UserError(f"{file} needs a table named posts with Danbooru's field names: {error}") from error
-    finally:
-        connection.close()
     return parts
 
 

@@ -2,6 +2,10 @@
 
 import dataclasses
 import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -128,3 +132,59 @@ def test_a_start_that_was_interrupted_before_its_plan_was_written_is_begun_again
     (tmp_path / "out" / "vocabulary-problems.jsonl").touch()
     (tmp_path / "out" / "plan.json.partial").touch()
     assert run(source, tmp_path / "out", RECORDS)["posts"] == 4
+
+
+def test_the_folder_may_be_called_anything(source, tmp_path):
+    """In the address of an SQLite file `#` and `%41` would mean something."""
+    out = tmp_path / "a#1 %41" / "out"
+    run(source, out, dataclasses.replace(RECORDS, texts=(file_of(tmp_path, GOOD),)))
+    assert read_posts(out)[0].texts == ("A girl reads.", "She sits.")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a#1 %41", "source", "texts.jsonl"]
+
+
+def test_the_same_folder_prepared_again_by_one_process_has_its_own_texts(source, tmp_path):
+    for texts in ((), ("First.",), ("Second.",)):
+        files = tuple(file_of(tmp_path, [{"id": 1, "texts": text}]) for text in texts)
+        run(source, tmp_path / "out", dataclasses.replace(RECORDS, texts=files))
+        assert read_posts(tmp_path / "out")[0].texts == texts
+        shutil.rmtree(tmp_path / "out")
+
+
+@pytest.mark.parametrize("data", [b"no database at all, and long enough to be taken for one" * 100, b""])
+def test_a_damaged_index_is_named_with_the_remedy_and_the_remedy_helps(source, tmp_path, monkeypatch, data):
+    config = dataclasses.replace(RECORDS, texts=(file_of(tmp_path, GOOD),))
+    run(source, tmp_path / "a" / "out", config)
+    with monkeypatch.context() as patch:
+        patch.setattr("training.prepare.write_json", interrupted_at("meanings.json"))
+        with pytest.raises(KeyboardInterrupt):
+            run(source, tmp_path / "b" / "out", config)
+    index = tmp_path / "b" / "out" / "scan" / "additions.sqlite"
+    index.write_bytes(data)
+    for scanned in (True, False):
+        if not scanned:
+            (tmp_path / "b" / "out" / "scan" / "00000.npz").unlink()
+        with pytest.raises(UserError, match=r"additions.sqlite cannot be read: .*; delete it and run the same command"):
+            run(source, tmp_path / "b" / "out", config)
+    index.unlink()
+    run(source, tmp_path / "b" / "out", config)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_a_full_disk_while_texts_are_indexed_is_told_with_the_remedy(source, tmp_path):
+    """The kernel takes no file of more than 64 KiB; the index would have more."""
+    texts = file_of(tmp_path, [{"id": 1, "texts": "x" * 2**18}])
+    limited = (
+        "import resource, sys; from training.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, 2**16)); sys.exit(main(sys.argv[1:]))"
+    )
+    (tmp_path / "small.toml").write_text("[prune]\nmin_side = 16\n")
+    command = ["prepare", str(source), "--config", str(tmp_path / "small.toml"), "--workers", "1", "--texts", texts]
+    done = subprocess.run(
+        [sys.executable, "-c", limited, *command, "--out", str(tmp_path / "out")],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "additions.sqlite: " in done.stderr
+    assert "free some disk space and run the same command again" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "out" / "scan").iterdir())

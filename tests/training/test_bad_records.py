@@ -89,6 +89,15 @@ def test_rows_of_sqlite_may_have_gaps_of_any_size(tmp_path):
     assert [one.id for one in taken(path)] == [1, 2, 3]
 
 
+def test_a_folder_may_be_called_anything(tmp_path):
+    """In the address of an SQLite file `#`, `?` and `%41` would mean something."""
+    folder = tmp_path / "a#1 %41?mode=rwc"
+    folder.mkdir()
+    path = sqlite(folder / "posts.db", {1: to_record(post(1))})
+    assert [one.id for one in taken(path)] == [1]
+    assert sorted(found.name for found in tmp_path.iterdir()) == [folder.name]
+
+
 def test_a_row_of_sqlite_that_is_no_text_is_told_by_post(tmp_path):
     path = sqlite(tmp_path / "posts.db", {row: to_record(post(row)) | {"synthetic": row == 1} for row in (1, 2, 3)})
     with sqlite3.connect(path) as connection:

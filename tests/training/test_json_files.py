@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from tests.training.preparing import post
 from training import json_files
+from training.intake import Images, take_in
 from training.json_files import JsonFile, has_lines
+from training.posts import to_record
 from training.sources import parts_of
 
 RECORDS = [{"id": number, "t": 'x\\"[]{}, é' * (number % 30), "e": "\U0001f600"} for number in range(1, 300)]
@@ -54,6 +57,28 @@ def test_what_is_broken_is_told_and_what_stands_before_it_is_kept(read, text, so
     assert len(found) == sound + 1
     assert len(errors) == 1
     assert problem in str(errors[0])
+
+
+@pytest.mark.parametrize("block", [7, 100, 2**20])
+def test_a_byte_that_is_no_text_costs_its_record_alone(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(json_files, "BLOCK", block)
+    records = [to_record(post(number, source="\u00e9@")) for number in range(1, 2000)]
+    data = json.dumps(records, ensure_ascii=False).encode()
+    place = data.index(b"@", data.index(b'"id": 1500,'))
+    (tmp_path / "posts.json").write_bytes(data[:place] + b"\xff" + data[place + 1 :])
+    [part] = parts_of(tmp_path / "posts.json")
+    found = list(take_in(part, None, Images(tmp_path)))
+    assert [one.id for one in found] == list(range(1, 2000))
+    [bad] = [one for one in found if one.post is None]
+    assert (bad.id, bad.problems) == (1500, ("not UTF-8 text: save it as UTF-8",))
+    assert bad.where == f"{tmp_path / 'posts.json'} record 1500"
+
+
+def test_a_byte_that_is_no_text_between_records_is_told_in_words_that_can_be_written(tmp_path):
+    (tmp_path / "posts.json").write_bytes(b'[{"id": 1}\xff, {"id": 2}]')
+    first, bad = (record for _, record in JsonFile(tmp_path / "posts.json").records())
+    assert first == {"id": 1}
+    assert str(bad) == "not JSON (, or ] expected, found '\\udcff'); what follows is lost"
 
 
 def test_a_half_character_is_told_by_post(read):
