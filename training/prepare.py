@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from generation.canonical import canonical_sha256
-from generation.files import write_json
+from generation.files import remove, write_json
 from training import additions
 from training.census import part_counts, tags_of_parts
 from training.config import to_mapping
@@ -32,9 +32,11 @@ from training.scan import Job, rank_all, scan_part, vocabulary_of
 from training.sources import PART_ROWS, PLAN, parquet, parts_of
 from training.vocabulary import FILE, Vocabulary, read_vocabulary, write_vocabulary
 
-SCHEMA = 1
+SCHEMA = 2
 VOCABULARY_PROBLEMS = "vocabulary-problems.jsonl"
 PICTURE_ROWS = 2_000  # of a part, where pictures are read: minutes of work, of which a kill costs the last ones
+OWN = {"schema", "source", "source_parts_sha256", "prepare"}  # which tell a prepared set's plan from other files
+OUTPUTS = ("scan", "parts", MEANINGS, FILE, VOCABULARY_PROBLEMS, additions.PROBLEMS, "characters.json")
 BEFORE_PLAN = {VOCABULARY_PROBLEMS, f"{PLAN}.partial"}  # what an interrupted start may have left
 CARRIED = ("styles", "synthetic_fields", "note")  # what a source's own manifest says and a prepared set says, too
 
@@ -67,11 +69,14 @@ class Preparation:
 def prepare(plan: Preparation, *, command: str, workers: int = 1) -> dict[str, Any]:
     """Prepare the set, or go on with it where it was interrupted; returns its manifest.
 
+    What another version left unfinished is begun anew, what it finished is left as it is.
+
     Raises:
         UserError: the source cannot be read, ``out`` holds something else or other settings, a problem where the
             config says to stop, or the disk refuses.
     """
     manifest = plan.out / MANIFEST
+    additions.additions_of.cache_clear()  # an earlier preparation of this process may have had the same folder
     parts = parts_of(plan.source, PART_ROWS if plan.config.write == "records" else PICTURE_ROWS)
     try:
         settings = plan.settings(parts)
@@ -104,22 +109,60 @@ def _sizes(parts: Sequence[Part]) -> list[int]:
 
 
 def _claim(plan: Preparation, settings: dict[str, Any]) -> None:
-    """Make the folder, or check that it holds this very preparation."""
+    """Make the folder, or check that it holds this very preparation; one that an earlier version left is cleared."""
     path = plan.out / PLAN
-    if path.is_file():
-        found = json.loads(path.read_text("utf-8"))
-        differing = [name for name in settings if found.get(name) != settings[name]]
-        if differing:
-            raise UserError(
-                f"{plan.out} was prepared with other settings or another source ({', '.join(differing)} differ): "
-                "give the same ones to go on with it, or another --out"
-            )
+    found = _read_plan(path)
+    if found is not None and not (plan.out / MANIFEST).is_file() and _is_of_another_version(found, settings):
+        print(f"{plan.out} was begun by another version: its unfinished parts are deleted and prepared anew")
+        for name in OUTPUTS:
+            remove(plan.out / name)
+    elif found is not None:
+        _check_same(plan.out, found, settings)
         return
-    if plan.out.exists() and not {file.name for file in plan.out.iterdir()} <= BEFORE_PLAN:
+    elif plan.out.exists() and not {file.name for file in plan.out.iterdir()} <= BEFORE_PLAN:
         raise UserError(f"{plan.out} exists and is not a prepared data set: choose another --out")
     _check_tools(plan)
     plan.out.mkdir(parents=True, exist_ok=True)
     write_json(path, settings)
+
+
+def _read_plan(path: Path) -> dict[str, Any] | None:
+    """What a prepared set was begun with; None where there is none, or a file of somebody else."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.keys() >= OWN else None
+
+
+def _is_of_another_version(found: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    return found["schema"] != SCHEMA or bool(_names(settings) - _names(found))
+
+
+def _names(settings: Mapping[str, Any]) -> set[str]:
+    """Of all settings, also below others, with dots."""
+    below = {f"{name}.{one}" for name, value in settings.items() if isinstance(value, dict) for one in _names(value)}
+    return below | settings.keys()
+
+
+def _check_same(out: Path, found: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Compares what both know; of a set of another version, which is finished, that is not all."""
+    there, here = _known(found, settings), _known(settings, found)
+    differing = [name for name in here if name != "schema" and there[name] != here[name]]
+    if differing:
+        raise UserError(
+            f"{out} was prepared with other settings or another source ({', '.join(differing)} differ): give the same "
+            "ones to go on with it, or another --out, or delete that folder to prepare it anew"
+        )
+
+
+def _known(settings: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Those settings that ``other`` has, too."""
+    return {
+        name: _known(value, other[name]) if isinstance(value, dict) and isinstance(other[name], dict) else value
+        for name, value in settings.items()
+        if name in other
+    }
 
 
 def _check_tools(plan: Preparation) -> None:

@@ -1,6 +1,7 @@
 """Interrupted, killed, repeated, with any number of processes: the same set."""
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -140,6 +141,63 @@ def test_a_set_that_is_not_finished_says_how_to_finish_it(in_parts, tmp_path, mo
     (tmp_path / "out" / "plan.json").write_text("{}")
     with pytest.raises(UserError, match="is prepared in part: give the same `python -m training prepare` again"):
         read_manifest(tmp_path / "out")
+
+
+def changed(out, **changes):
+    """Make the plan another version's: None takes a setting away, ``texts`` one of `PrepareConfig`'s."""
+    plan = json.loads((out / "plan.json").read_text())
+    if "texts" in changes:
+        del plan["prepare"]["texts"]
+    plan |= {name: value for name, value in changes.items() if name != "texts"}
+    (out / "plan.json").write_text(json.dumps({name: value for name, value in plan.items() if value is not None}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"schema": 1, "source_parts_sha256": "of other things"}, {"texts": None}, {"images": None}],
+    ids=["schema", "a rule", "a setting"],
+)
+def test_what_another_version_left_unfinished_is_begun_anew(in_parts, tmp_path, capsys, changes):
+    run(in_parts, tmp_path / "a" / "out")
+    out = tmp_path / "b" / "out"
+    run(in_parts, out)
+    (out / "dataset.json").unlink()
+    (out / "parts" / "00000" / "posts.jsonl").write_text("by other rules\n")
+    (out / "parts" / "00009").mkdir()
+    (out / "notes.txt").write_text("not ours")
+    changed(out, **changes)
+    run(in_parts, out)
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert line == f"{out} was begun by another version: its unfinished parts are deleted and prepared anew"
+    assert (out / "notes.txt").read_text() == "not ours"
+    (out / "notes.txt").unlink()
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert not (out / "parts" / "00009").exists()
+
+
+def test_what_another_version_finished_is_left_and_used_where_its_settings_agree(in_parts, tmp_path, capsys):
+    out = tmp_path / "out"
+    manifest = run(in_parts, out)
+    changed(out, schema=1, texts=None)
+    before = contents(out)
+    assert run(in_parts, out) == manifest
+    assert contents(out) == before
+    changed(out, source_parts_sha256="of other things")
+    before = contents(out)
+    with pytest.raises(UserError, match=r"source_parts_sha256 differ\): .*or delete that folder to prepare it anew"):
+        run(in_parts, out)
+    assert contents(out) == before
+    assert "another version" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("plan", ["{}", '{"schema": 1}', "[]", "\x00"])
+def test_a_plan_of_somebody_else_is_left_alone(in_parts, tmp_path, plan):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "plan.json").write_text(plan)
+    with pytest.raises(UserError, match="exists and is not a prepared data set"):
+        run(in_parts, tmp_path)
+    assert (tmp_path / "parts").is_dir()
+    assert (tmp_path / "plan.json").read_text() == plan
 
 
 def raises_interrupt(path, value):
