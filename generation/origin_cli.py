@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.table import Table
 
 from generation.checkpoint import PICKLED_SUFFIXES, CheckpointInfo, read_checkpoint, read_layout
-from generation.errors import CheckpointError
+from generation.errors import CheckpointError, GenerationError
 from generation.lora_file import LoraRef, is_lora, read_lora_info
 from generation.lora_names import NAMINGS, naming_of
 from generation.presets import PRESETS, first_recipe
@@ -42,9 +43,19 @@ def plain_console(*, errors: bool = False) -> Console:
 
 
 def load(path: str) -> Any:
-    """An object by its dotted path: how torch stays out of commands that do not need it."""
+    """An object by its dotted path: how torch stays out of commands that do not need it.
+
+    Raises GenerationError for a package that is not there.
+    """
     module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name)
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "generation").split(".")[0] == "generation":
+            raise
+        raise GenerationError(
+            f"{error.name} is not installed for {sys.executable}. Remedy: make install, then source .venv/bin/activate."
+        ) from error
 
 
 def recipe_options(parser: argparse.ArgumentParser, default: str) -> None:

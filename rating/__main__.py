@@ -22,19 +22,10 @@ if __name__ == "__main__":
         from rating.cli import main
 
         code = main(sys.argv[1:])
-    except BaseException as error:
+    except BaseException:
         # Not KeyboardInterrupt alone: numpy makes an ImportError of one that comes while it is imported.
-        if interrupts:
-            print("stopped", file=sys.stderr)
-            code = STOPPED
-        elif isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("rating"):
-            # The environment is easily forgotten.
-            print(
-                f"{error.name} is not installed for {sys.executable}. "
-                "Remedy: make install, then source .venv/bin/activate.",
-                file=sys.stderr,
-            )
-            code = 1
-        else:
+        if not interrupts:
             raise
+        print("stopped", file=sys.stderr)
+        code = STOPPED
     sys.exit(code)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rating.errors import RatingError
 
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         print("error: the standard output is closed; send it somewhere", file=sys.stderr)
         return FAILED
     try:
-        code: int = importlib.import_module(options.module).run(options)
+        code: int = _imported(options.module).run(options)
         sys.stdout.flush()
     except BrokenPipeError:
         code = FAILED  # whoever read our output has seen enough
@@ -59,6 +60,21 @@ def main(arguments: Sequence[str]) -> int:
         code = error.exit_code if isinstance(error, RatingError) else FAILED
     _flush()
     return code
+
+
+def _imported(module: str) -> Any:
+    """The module of a command. Raises RatingError where a package is missing: the environment is easily forgotten.
+
+    What is missing once the command runs has other reasons, and a traceback.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "rating").split(".")[0] == "rating":
+            raise
+        raise RatingError(
+            f"{error.name} is not installed for {sys.executable}. Remedy: make install, then source .venv/bin/activate."
+        ) from error
 
 
 def _flush() -> None:
