@@ -65,7 +65,7 @@ def bootstrap(
     side). `report` is told of resamples.
 
     Raises StateError where more than a tenth of the resamples determine no estimate: without them the rest would look
-    more certain than the votes are; and RatingError for less than FEWEST voters or prompts (or votes): drawn from so
+    more certain than the votes are; and RatingError for fewer than FEWEST voters or prompts (or votes): drawn from so
     few, resamples differ too little.
     """
     votes = _bare(votes)

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from rating.beliefs import WIDE
 from rating.cli_fit import say, votes_of
-from rating.covariance import Cluster, cluster_codes
 from rating.elo import EloSystem
 from rating.errors import RatingError, StateError
-from rating.evaluation import elo_forecaster, evaluate, joint_forecast, trueskill_forecaster
+from rating.evaluation import cluster_folds, elo_forecaster, evaluate, joint_forecast, trueskill_forecaster
 from rating.graph import vote_state
 from rating.joint import fit_joint
 from rating.printing import print_rows
@@ -35,11 +34,12 @@ def run(options: Namespace) -> int:
         raise StateError(state.message)
     say(state)
     votes = votes.take(votes.counted)
-    folds = _folds(votes, options.cluster, options.folds, np.random.default_rng(options.seed))
+    folds = cluster_folds(votes, options.folds, np.random.default_rng(options.seed), options.cluster)
     with shown() as report:
         forecasts = {name: _held_out(votes, folds, forecast, name, report) for name, forecast in FORECASTS.items()}
     # All systems are scored on the same votes: those on contestants that the other folds know.
     known = np.logical_and.reduce([np.isfinite(forecast).all(axis=1) for forecast in forecasts.values()])
+    _say_unknown(known, options.cluster)
     scored = votes.take(known)
     rows: list[dict[str, object]] = []
     for name, forecast in forecasts.items():
@@ -59,16 +59,18 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _folds(votes: Votes, cluster: Cluster, count: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """(N,) the fold of each vote; votes of one cluster share it."""
-    codes = cluster_codes(votes, "none" if cluster == "both" else cluster)
-    clusters = int(codes.max(initial=-1)) + 1
-    if clusters < count:
-        unit = "votes" if cluster == "none" else f"{cluster}s"
+def _say_unknown(known: NDArray[np.bool_], cluster: str) -> None:
+    """How many votes (N,) are not scored, on the error output. Raises RatingError where none can be."""
+    if not known.any():
+        remedy = "more --folds" if cluster == "none" else "--cluster none, or more --folds"
         raise RatingError(
-            f"{count} folds need {count} {unit}, these votes have {clusters}; give fewer --folds, or --cluster none"
+            f"no vote can be scored: each is on a contestant that the other folds do not know; give {remedy}"
         )
-    return np.asarray(rng.permutation(np.arange(clusters) % count)[codes])
+    if left_out := int((~known).sum()):
+        print(
+            f"left out: {left_out} of {len(known)} votes, on contestants that the other folds do not know",
+            file=sys.stderr,
+        )
 
 
 def _held_out(

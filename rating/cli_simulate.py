@@ -22,6 +22,7 @@ from rating.votefile import write_votes
 from rating.votes import Votes
 
 Floats = NDArray[np.float64]
+MOST_LEFT_OUT = 0.1  # of the repeats, before those that are left say something else than all
 
 
 def run(options: Namespace) -> int:
@@ -70,6 +71,12 @@ def _repeated(world: World, votes: Votes, options: FitOptions, repeats: int, rng
         raise StateError(f"none of {repeats} repeats determines a rating by {options.system}. The last one: {reason}")
     if left_out:
         print(f"left out: {left_out} of {repeats} repeats. The last one: {reason}", file=sys.stderr)
+    if left_out > MOST_LEFT_OUT * repeats:
+        print(
+            f"Bias and coverage are of the other {len(found)} repeats only, which are not typical: "
+            "their votes determine a rating.",
+            file=sys.stderr,
+        )
     return found
 
 
@@ -89,6 +96,7 @@ def _rows(
             "bias": float(np.nanmean(errors[:, at])),
             "rmse": float(np.sqrt(np.nanmean(errors[:, at] ** 2))),
             "coverage": float(covers[:, at, off[at]].mean()) if len(rated) > 1 else None,
+            "repeats": len(found),
         }
         for at, code in enumerate(rated.tolist())
     ]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from rating.covariance import cluster_codes
 from rating.errors import RatingError
 from rating.joint import JointFit, fit_joint
 from rating.system import Estimate, RatingSystem
@@ -121,7 +122,7 @@ def cross_validate(
 ) -> Evaluation:
     """Predict the votes of each fold from a joint fit to those of the others; votes of fold -1 are never predicted.
 
-    `folds` (N,) from `voter_folds` or `time_split`. Raises StateError where the others determine no fit, unless `fit`
+    `folds` (N,) from `cluster_folds` or `time_split`. Raises StateError where the others determine no fit, unless `fit`
     has a prior, and RatingError for folds of another length or without a vote to predict.
     """
     if folds.shape != (len(votes),):
@@ -137,13 +138,19 @@ def cross_validate(
     return replace(found, outcome_log_loss=-float(chance[np.isfinite(forecast).all(axis=1) & votes.counted].mean()))
 
 
-def voter_folds(votes: Votes, count: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """(N,) one of `count` folds for each vote: a voter's votes share one, those of unknown voters are spread."""
-    cluster = votes.voter.astype(np.intp)
-    unknown = cluster < 0
-    cluster[unknown] = len(votes.voters) + np.arange(unknown.sum())
-    names, place = np.unique(cluster, return_inverse=True)
-    return np.asarray(rng.permutation(np.arange(len(names)) % count)[place])
+def cluster_folds(
+    votes: Votes, count: int, rng: np.random.Generator, cluster: Literal["none", "voter", "prompt"] = "voter"
+) -> NDArray[np.intp]:
+    """(N,) one of `count` folds for each vote: votes of one cluster share it, those of an unknown one are spread.
+
+    Raises RatingError for fewer clusters than folds.
+    """
+    codes = cluster_codes(votes, cluster)
+    clusters = int(codes.max(initial=-1)) + 1
+    if clusters < count:
+        unit, remedy = ("votes", "") if cluster == "none" else (f"{cluster}s", ", or --cluster none")
+        raise RatingError(f"{count} folds need {count} {unit}, these votes have {clusters}; give fewer --folds{remedy}")
+    return np.asarray(rng.permutation(np.arange(clusters) % count)[codes])
 
 
 def time_split(votes: Votes, share: float = 0.2) -> NDArray[np.intp]:

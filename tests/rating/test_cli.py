@@ -179,6 +179,7 @@ def test_next_names_matchups_with_their_probability(file: Path) -> None:
 def test_simulate_shows_coverage_and_writes_votes(file: Path, tmp_path: Path) -> None:
     found = rows("simulate", file, "--system", "joint", "--cluster", "none", "--repeats", 20)
     assert np.mean([row["coverage"] for row in found]) > 0.85
+    assert {row["repeats"] for row in found} == {20}
     target = tmp_path / "again.csv"
     assert rating("simulate", file, "--write", target, "--seed", 3).returncode == 0
     first, again = read_votes(file), read_votes(target)
@@ -206,7 +207,12 @@ def test_repeats_that_determine_nothing_are_left_out_and_counted(tmp_path: Path)
     left_out = re.match(r"left out: (\d+) of 30 repeats\. The last one: .*only one side ever won", done.stderr)
     assert left_out
     assert 0 < int(left_out[1]) < 30
-    assert all(math.isfinite(row["rmse"]) for row in json.loads(done.stdout))
+    found = json.loads(done.stdout)
+    assert all(math.isfinite(row["rmse"]) for row in found)
+    used = 30 - int(left_out[1])
+    assert {row["repeats"] for row in found} == {used}
+    assert used < 27  # more than a tenth is left out
+    assert f"Bias and coverage are of the other {used} repeats only" in done.stderr
     once = written(tmp_path / "once.csv", "a|b,1", "b|a,1", "a|b,1")
     done = rating("simulate", once, "--repeats", 1, "--seed", 2)
     assert (done.returncode, done.stdout) == (1, "")
@@ -231,7 +237,7 @@ def test_the_table_tells_whose_votes_these_are(tmp_path: Path) -> None:
         "\n".join([re.sub(r",v(\d+),", ",v0,", line) if 2 < at < 51 else line for at, line in enumerate(lines)])
     )
     head = rating("fit", path).stdout.replace("\n", " ")
-    assert "102 voters, the busiest 1 % cast 33%" in re.sub(r"\s+", " ", head)
+    assert "102 voters, the busiest 1 % cast 33 %" in re.sub(r"\s+", " ", head)
     path.write_text(re.sub(r",v\d+,", ",,", path.read_text()))
     assert "voters unknown" in re.sub(r"\s+", " ", rating("fit", path).stdout)
 

@@ -1,13 +1,14 @@
 """`python -m rating predict`: every system is scored on the same votes, none of which it has seen."""
 
 import math
+import re
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rating.evaluation import cross_validate, voter_folds
+from rating.evaluation import cluster_folds, cross_validate
 from rating.joint import fit_joint
 from rating.votefile import read_votes
 from tests.rating.command import rating, rows, written
@@ -38,7 +39,7 @@ def test_a_coin_knows_nothing(poll: str, seats: int, file: Path) -> None:
 def test_the_joint_row_is_its_cross_validation(file: Path) -> None:
     votes = read_votes(file)
     votes = votes.take(votes.counted)
-    folds = voter_folds(votes, 4, np.random.default_rng(7))
+    folds = cluster_folds(votes, 4, np.random.default_rng(7))
     expected = cross_validate(votes, folds, partial(fit_joint, ridge=3.0), draws="halves")
     found = by_system(file, "--folds", 4, "--seed", 7)["joint"]
     assert found["votes"] == expected.votes
@@ -51,11 +52,26 @@ def test_nobody_is_scored_on_a_contestant_that_only_the_held_out_votes_know(tmp_
     path = written(tmp_path / "votes.csv", *known, "a|x,2", "x|a,2")
     found = rows("predict", path, "--cluster", "none", "--folds", 22, says="")
     assert {row["votes"] for row in found} == {22}
-    alone = rows("predict", written(path, *known, "a|x,2"), "--cluster", "none", says="separated: ")
-    assert {row["votes"] for row in alone} == {20}
+    command = ("predict", written(path, *known, "a|x,2"), "--cluster", "none")
+    assert {row["votes"] for row in rows(*command, says="separated: ")} == {20}
+    assert rating(*command).stderr.endswith(
+        "left out: 1 of 21 votes, on contestants that the other folds do not know\n"
+    )
+
+
+def test_voters_who_saw_different_contestants_are_told_what_to_do(tmp_path: Path) -> None:
+    path = written(tmp_path / "votes.csv", *["a|b,1", "a|b,2"] * 3, *["b|c,1", "b|c,2"] * 3)
+    path.write_text(re.sub(r",v\d+,a", ",one,a", re.sub(r",v\d+,b", ",two,b", path.read_text())))
+    done = rating("predict", path, "--folds", 2)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the other folds do not know; give --cluster none, or more --folds" in done.stderr
+    assert {row["votes"] for row in rows("predict", path, "--cluster", "none")} == {12}
 
 
 def test_fewer_voters_than_folds_are_refused(tmp_path: Path) -> None:
     done = rating("predict", written(tmp_path / "votes.csv", "a|b,1", "a|b,2", "b|a,1"), "--folds", 4)
     assert (done.returncode, done.stdout) == (1, "")
     assert "4 folds need 4 voters, these votes have 3; give fewer --folds, or --cluster none" in done.stderr
+    done = rating("predict", tmp_path / "votes.csv", "--folds", 4, "--cluster", "none")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("4 folds need 4 votes, these votes have 3; give fewer --folds\n")

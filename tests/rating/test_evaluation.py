@@ -15,13 +15,13 @@ from rating.errors import RatingError, StateError
 from rating.evaluation import (
     Bin,
     DrawScoring,
+    cluster_folds,
     cross_validate,
     elo_forecaster,
     evaluate,
     joint_forecast,
     time_split,
     trueskill_forecaster,
-    voter_folds,
     walk_forward,
 )
 from rating.game import Game
@@ -224,7 +224,7 @@ class TestForecasters:
 class TestHeldOut:
     def test_each_vote_is_predicted_by_a_fit_to_the_other_folds(self) -> None:
         some = duels(900, tie=0.4)
-        folds = voter_folds(some, 3, np.random.default_rng(0))
+        folds = cluster_folds(some, 3, np.random.default_rng(0))
         losses = []
         for fold in range(3):
             fit = fit_joint(some.take(folds != fold))
@@ -236,10 +236,12 @@ class TestHeldOut:
 
     def test_votes_without_a_voter_are_spread_and_the_others_stay_together(self) -> None:
         some = duels(3000)
-        folds = voter_folds(some, 5, np.random.default_rng(0))
+        folds = cluster_folds(some, 5, np.random.default_rng(0))
         assert all(len(set(folds[some.voter == voter])) == 1 for voter in set(some.voter.tolist()))
         anonymous = replace(some, voter=np.full(3000, -1, np.int32))
-        assert np.bincount(voter_folds(anonymous, 5, np.random.default_rng(0))).tolist() == [600] * 5
+        by_prompt = cluster_folds(some, 5, np.random.default_rng(0), "prompt")
+        assert all(len(set(by_prompt[some.prompt == prompt])) == 1 for prompt in set(some.prompt.tolist()) - {-1})
+        assert np.bincount(cluster_folds(anonymous, 5, np.random.default_rng(0))).tolist() == [600] * 5
 
     def test_a_time_split_predicts_the_latest_from_the_earlier(self) -> None:
         some = duels(1000)
@@ -258,7 +260,7 @@ class TestHeldOut:
     def test_votes_not_fitted_are_predicted_worse_than_those_that_were(self) -> None:
         some = duels(2000)
         fitted = -fit_joint(some).log_likelihood / len(some)
-        assert cross_validate(some, voter_folds(some, 5, np.random.default_rng(0))).log_loss > fitted
+        assert cross_validate(some, cluster_folds(some, 5, np.random.default_rng(0))).log_loss > fitted
 
     def test_a_ranking_counts_whole_in_the_outcomes_loss(self) -> None:
         rules = PollRules("poll", 4, "ranking", tie=0.3)
