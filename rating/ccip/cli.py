@@ -46,7 +46,12 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
 
 def _calibrate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="labelled images: CHARACTER/any name.png")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write metrics.json and cluster.json there")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="write metrics.json and cluster.json there; of a sealed encoder all files",
+    )
     parser.add_argument("--resamples", type=whole(10), default=200, help="of characters (default 200)")
     parser.add_argument("--seed", type=whole(0), default=0, help="of the split and the resamples (default 0)")
     _encoder_options(parser)

@@ -1,16 +1,19 @@
 """`python -m rating ccip calibrate`: thresholds of an encoder from labelled images."""
 
 import json
+import shutil
 from argparse import Namespace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rating.ccip import clusters
 from rating.ccip.calibration import calibrate_matrix, check_enough
 from rating.ccip.cli_score import SUFFIXES
 from rating.ccip.command import bar, encoder_of, made, show, show_json
+from rating.ccip.encoder import CCIPEncoder
 from rating.ccip.errors import CalibrationError, MissingFileError
-from rating.ccip.folder import CLUSTERS, MANIFEST, METRICS
+from rating.ccip.folder import CLUSTERS, FEAT, MANIFEST, METRIC, METRICS, read_folder, seal, sha256
 
 
 def run(options: Namespace) -> int:
@@ -18,8 +21,8 @@ def run(options: Namespace) -> int:
     labelled = labelled_images(options.folder)
     characters = [character for character, _ in labelled]
     check_enough(characters)
-    out = _unsealed(options.out) if options.out is not None else None
     encoder = encoder_of(options)
+    out = _free(options.out, encoder) if options.out is not None else None
     with bar("embedding") as progress:
         features = encoder.embed([path for _, path in labelled], progress=progress)
     differences = encoder.differences(features)
@@ -29,8 +32,7 @@ def run(options: Namespace) -> int:
         )
     metrics = {**found.metrics(), "encoder": encoder.identity}
     if out is not None:
-        _write(out / METRICS, metrics)
-        _write(out / CLUSTERS, clusters.tuned(differences, characters))
+        _write(out, encoder, {METRICS: metrics, CLUSTERS: clusters.tuned(differences, characters)})
     if options.format == "json":
         show_json(metrics)
     else:
@@ -47,17 +49,33 @@ def labelled_images(folder: Path) -> list[tuple[str, Path]]:
     return [(path.parent.name, path) for path in files]
 
 
-def _unsealed(folder: Path) -> Path:
-    """The folder to write into. Raises CalibrationError where a manifest seals other settings."""
+def _free(folder: Path, encoder: CCIPEncoder) -> Path:
+    """The folder to write into. Raises CalibrationError where a manifest or the nets there are of another encoder."""
     if (folder / MANIFEST).exists():
         raise CalibrationError(
-            f"{folder} is an encoder whose {MANIFEST} seals its settings; name another folder by --out, and copy "
-            "the two nets beside what is written there"
+            f"{folder} is an encoder whose {MANIFEST} seals its settings; name another folder by --out"
         )
+    for net in (FEAT, METRIC):
+        if (folder / net).exists() and sha256(folder / net) != encoder.folder.hashes[net]:
+            raise CalibrationError(
+                f"{folder / net} is another encoder's than {encoder.name}; name another folder by --out"
+            )
     return made(folder)
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+def _write(out: Path, encoder: CCIPEncoder, settings: dict[str, dict[str, Any]]) -> None:
+    """The settings; of a sealed encoder the whole folder anew, as its nets alone lack notice and preprocessing."""
+    source = encoder.folder
+    with TemporaryDirectory(prefix=".calibrated-", dir=out) as name:
+        whole = Path(name)
+        for file, content in settings.items():
+            text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
+            (whole / file).write_text(text, encoding="utf-8")
+        if source.manifest:
+            for net in (FEAT, METRIC):
+                shutil.copyfile(source.path / net, whole / net)
+            seal(whole, {**source.manifest, "name": source.name})
+            read_folder(whole)
+        # The manifest goes first: with it, files are an encoder once all of them are there.
+        for path in sorted(whole.iterdir(), key=lambda path: path.name != MANIFEST):
+            path.replace(out / path.name)

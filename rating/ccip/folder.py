@@ -25,7 +25,7 @@ FORMAT = "ccip/1"
 class EncoderFolder:
     """What the files say: `hashes` are SHA-256 by file name, `threshold` in [0, 1] is that of "the same character".
 
-    `notice` is what every score by this encoder must say beside it.
+    `notice` is what every score by this encoder must say beside it; `manifest` is empty where there is none.
     """
 
     path: Path
@@ -36,6 +36,7 @@ class EncoderFolder:
     threshold: float
     metrics: Mapping[str, Any]
     clusters: Mapping[str, Mapping[str, Any]]
+    manifest: Mapping[str, Any]
 
     @property
     def identity(self) -> str:
@@ -56,7 +57,7 @@ def read_folder(path: Path | str) -> EncoderFolder:
     for name in FILES:
         if not (folder / name).is_file():
             raise MissingFileError(f"{folder / name} is missing; an encoder is a folder with {', '.join(FILES)}")
-    hashes = {name: _sha256(folder / name) for name in FILES}
+    hashes = {name: sha256(folder / name) for name in FILES}
     manifest = _manifest(folder, hashes)
     metrics = _object(folder / METRICS)
     found = EncoderFolder(
@@ -68,6 +69,7 @@ def read_folder(path: Path | str) -> EncoderFolder:
         threshold=_threshold(folder, metrics),
         metrics=metrics,
         clusters=_object(folder / CLUSTERS),
+        manifest=manifest,
     )
     calibrated = metrics.get("encoder", found.identity)
     if calibrated != found.identity:
@@ -89,9 +91,6 @@ def write_manifest(
     preprocess: Preprocess | None = None,
 ) -> None:
     """Seal a folder whose other files are complete. Raises MissingFileError for one that is not there."""
-    for file in FILES:
-        if not (folder / file).is_file():
-            raise MissingFileError(f"{folder / file} is missing; the manifest is written last")
     manifest = {
         "format": FORMAT,
         "name": name,
@@ -99,9 +98,18 @@ def write_manifest(
         "licence": licence,
         "attribution": attribution,
         "preprocess": (preprocess or Preprocess()).stated(),
-        "files": {file: _sha256(folder / file) for file in FILES},
+        "files": {},
         "training": dict(training or {}),
     }
+    seal(folder, manifest)
+
+
+def seal(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write a manifest whose hashes are those of the folder's files. Raises MissingFileError for one not there."""
+    for file in FILES:
+        if not (folder / file).is_file():
+            raise MissingFileError(f"{folder / file} is missing; the manifest is written last")
+    manifest = {**manifest, "files": {file: sha256(folder / file) for file in FILES}}
     partial = folder / f"{MANIFEST}.partial"
     partial.write_text(json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     partial.replace(folder / MANIFEST)
@@ -140,6 +148,7 @@ def _object(path: Path) -> dict[str, Any]:
     return value
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Of a file, 64 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
