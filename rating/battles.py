@@ -1,7 +1,8 @@
 """Reads battles as LMArena and its like publish them (model_a, model_b, winner) as votes (docs/vote-file.md)."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from rating.columns import COLUMNS, Columns
@@ -25,22 +26,19 @@ MOMENT = ("tstamp", "timestamp", "created_at")
 KNOWN_NAMES = "anony"
 
 
-def is_battles(path: Path) -> bool:
-    """Whether a file has the columns of battles rather than those of votes; its first line tells.
+def read_either(path: Path, *, progress: Callable[[int], None] | None = None) -> Votes:
+    """Read battles where the columns are theirs, and a vote file otherwise; the file, opened once, may be a pipe.
 
-    Raises VoteFileError for a file that cannot be opened, or JSON that is none; what else is wrong with a file its
-    reader names better.
+    Raises VoteFileError as `read_battles` and `read_votes` do.
     """
-    try:
-        if path.suffix.lower() == ".jsonl":
-            with path.open(encoding="utf-8-sig") as file:
-                found = json.loads(next(filter(str.strip, file), "{}"))
-            return isinstance(found, dict) and set(NEEDED) <= set(found)
-        return set(NEEDED) <= set(next(iter(_battles(path)))[0])
-    except OSError as error:
-        raise VoteFileError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError):
-        return False
+    return collected(path, _either(path), progress)
+
+
+def _either(path: Path) -> Iterator[Chunk]:
+    pieces = _pieces(path, NEEDED, COLUMNS)
+    first = next(pieces)
+    pieces = chain([first], pieces)
+    yield from _as_votes(path, pieces) if set(NEEDED) <= set(first[0]) else pieces
 
 
 def read_battles(path: Path, *, progress: Callable[[int], None] | None = None) -> Votes:
@@ -50,11 +48,11 @@ def read_battles(path: Path, *, progress: Callable[[int], None] | None = None) -
     and becomes a skip. Without a time, battles are a second apart since 1970. Raises VoteFileError naming file, line
     and remedy.
     """
-    return collected(path, _as_votes(path), progress)
+    return collected(path, _as_votes(path, _pieces(path, NEEDED)), progress)
 
 
-def _battles(path: Path) -> Iterator[Chunk]:
-    return _json(path) if path.suffix.lower() == ".json" else chunks(path, NEEDED)
+def _pieces(path: Path, *forms: Sequence[str]) -> Iterator[Chunk]:
+    return _json(path) if path.suffix.lower() == ".json" else chunks(path, *forms)
 
 
 def _json(path: Path) -> Iterator[Chunk]:
@@ -75,11 +73,11 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _as_votes(path: Path) -> Iterator[Chunk]:
+def _as_votes(path: Path, battles: Iterable[Chunk]) -> Iterator[Chunk]:
     """The battles' rows under the columns of a vote file."""
     yield list(COLUMNS), [1], []
     count = 0
-    for names, lines, part in _battles(path):
+    for names, lines, part in battles:
         for name in NEEDED:
             if names.count(name) != 1:
                 raise VoteFileError(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rating.battles import is_battles, read_battles
+from rating.battles import read_either
 from rating.errors import VoteFileError
 from rating.fitting import FitOptions, rate
 from rating.graph import VoteState
@@ -18,7 +18,6 @@ from rating.printing import print_rows
 from rating.progress import shown
 from rating.suggest import nearest
 from rating.system import Report
-from rating.votefile import read_votes
 from rating.votes import BAD, SKIP, Votes
 
 FAILED = 1
@@ -51,8 +50,7 @@ def votes_of(options: Namespace, report: Report) -> Votes:
 
     Raises VoteFileError for a file that cannot be read or a poll that is not in it.
     """
-    read = read_battles if is_battles(options.file) else read_votes
-    votes = read(options.file, progress=lambda count: report(f"reading {options.file.name}", count, 0))
+    votes = read_either(options.file, progress=lambda count: report(f"reading {options.file.name}", count, 0))
     if options.poll is None:
         return votes
     if options.poll not in votes.polls:

@@ -33,9 +33,12 @@ def read_votes(path: Path, *, progress: Callable[[int], None] | None = None) -> 
     return collected(path, chunks(path, COLUMNS), progress)
 
 
-def chunks(path: Path, needed: Sequence[str]) -> Iterator[Chunk]:
-    """The rows of a file by its ending, a few thousand at a time; whatever its columns, but in JSONL `needed` ones."""
-    return _reader(path)(path, needed)
+def chunks(path: Path, *forms: Sequence[str]) -> Iterator[Chunk]:
+    """The rows of a file by its ending, a few thousand at a time; opened once, so that it may be a pipe.
+
+    Whatever its columns; but JSONL must have those of the first of `forms` that its first object has, or of the last.
+    """
+    return _reader(path)(path, forms)
 
 
 def collected(path: Path, pieces: Iterable[Chunk], progress: Callable[[int], None] | None = None) -> Votes:
@@ -50,7 +53,7 @@ def collected(path: Path, pieces: Iterable[Chunk], progress: Callable[[int], Non
             if progress:
                 progress(collector.count)
     except UnicodeDecodeError as error:
-        raise VoteFileError(f"{path}, line {_undecoded(path)}: not UTF-8 ({error.reason}); save it as UTF-8") from error
+        raise VoteFileError(f"{path}{_undecoded(path)}: not UTF-8 ({error.reason}); save it as UTF-8") from error
     except OSError as error:
         raise VoteFileError(f"{path}: cannot be read: {error.strerror or error}") from error
     return collector.votes()
@@ -95,7 +98,7 @@ def _name(names: tuple[str, ...], code: int) -> str:
     return names[code] if code >= 0 else ""
 
 
-def _reader(path: Path) -> Callable[[Path, Sequence[str]], Iterator[Chunk]]:
+def _reader(path: Path) -> Callable[[Path, Sequence[Sequence[str]]], Iterator[Chunk]]:
     readers = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
     try:
         return readers[path.suffix.lower()]
@@ -103,7 +106,7 @@ def _reader(path: Path) -> Callable[[Path, Sequence[str]], Iterator[Chunk]]:
         raise VoteFileError(f"{path}: the ending must be {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}") from None
 
 
-def _csv(path: Path, needed: Sequence[str]) -> Iterator[Chunk]:
+def _csv(path: Path, forms: Sequence[Sequence[str]]) -> Iterator[Chunk]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, strict=True)
         first, names = next(_numbered(path, reader, 1), (1, []))
@@ -153,16 +156,28 @@ def _lines_of(rows: Sequence[tuple[int, object]]) -> Sequence[int]:
     return array("q", (line for line, _ in rows))
 
 
-def _jsonl(path: Path, needed: Sequence[str]) -> Iterator[Chunk]:
+def _jsonl(path: Path, forms: Sequence[Sequence[str]]) -> Iterator[Chunk]:
     with path.open(encoding="utf-8-sig") as file:
+        numbered = ((number, text) for number, text in enumerate(file, start=1) if text.strip())
+        first = list(islice(numbered, 1))
+        needed = _form(first[0][1], forms) if first else forms[-1]
         names = list(needed)
         yield names, [1], []
-        numbered = ((number, text) for number, text in enumerate(file, start=1) if text.strip())
-        while lines := list(islice(numbered, CHUNK)):
+        again = chain(first, numbered)
+        while lines := list(islice(again, CHUNK)):
             objects = [_object(path, number, text, needed) for number, text in lines]
             # A key may appear late or stay away: what a vote does not have is empty.
             names = list(dict.fromkeys(chain(names, *objects)))
             yield names, _lines_of(lines), [[found.get(name, "") for name in names] for found in objects]
+
+
+def _form(text: str, forms: Sequence[Sequence[str]]) -> Sequence[str]:
+    """The columns that a file is to have whose first line this is; what is wrong with the line is said later."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return forms[-1]
+    return next((form for form in forms if isinstance(found, dict) and set(form) <= set(found)), forms[-1])
 
 
 def _object(path: Path, number: int, text: str, needed: Sequence[str]) -> dict[str, str]:
@@ -210,15 +225,18 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _undecoded(path: Path) -> int:
-    """The first line that is not UTF-8. Text is decoded in blocks, which know no lines."""
+def _undecoded(path: Path) -> str:
+    """Where the first line that is not UTF-8 is: text is decoded in blocks, which know no lines. "" for a pipe."""
+    if path.is_fifo():
+        return ""
     with path.open("rb") as file:
-        return next(
-            number for number, line in enumerate(file, start=1) if line != line.decode(errors="ignore").encode()
-        )
+        wrong = (number for number, line in enumerate(file, start=1) if line != line.decode(errors="ignore").encode())
+        return f", line {next(wrong)}"
 
 
-def _parquet(path: Path, needed: Sequence[str]) -> Iterator[Chunk]:
+def _parquet(path: Path, forms: Sequence[Sequence[str]]) -> Iterator[Chunk]:
+    if path.is_fifo():
+        raise VoteFileError(f"{path}: Parquet, which is read from its end, cannot come through a pipe; save it first")
     parquet, invalid = pyarrow("pyarrow.parquet"), pyarrow("pyarrow").ArrowInvalid
     try:
         file = parquet.ParquetFile(path)

@@ -20,8 +20,8 @@ from arena.leaderboard.packing import pack, unpack
 from arena.leaderboard.replay import ROW
 from arena.leaderboard.rows import Row
 from arena.leaderboard.table import VOTED, Board, check_known
-from rating.battles import is_battles, read_battles
-from rating.errors import SettingError
+from rating.battles import read_battles, read_either
+from rating.errors import SettingError, VoteFileError
 from rating.order import milestone, order_sd
 from rating.registry import rating_system
 from rating.tally import PROVISIONAL_VOTES, count, join
@@ -48,14 +48,18 @@ def import_votes(
 
     `form` is one of FORMS; None tells by the columns. Nothing is kept unless every row can be read. What a board shows
     of the voters and prompts is only how many there are: their names are not kept.
-    Raises SettingError for a name that cannot be, or is taken without `replace`, and VoteFileError naming the line.
+    Raises SettingError for a name that cannot be, or is taken without `replace`, and VoteFileError naming the line, or
+    for a pipe: the file is read once more for its hash.
     """
     if not NAME.fullmatch(name):
         raise SettingError(f"{name!r} is no name for a board: 1 to 100 of a-z, 0-9 and '-'")
     if not replace and ExternalBoard.objects.filter(name=name).exists():
         raise SettingError(f"there is an external board {name!r} already; choose another name, or replace it")
-    read = FORMS[form or ("battles" if is_battles(path) else "votes")]
-    votes = read(path, progress=progress)
+    if path.is_fifo():
+        raise VoteFileError(
+            f"{path}: is a pipe, and a board keeps the hash of its file; save the votes to a file first"
+        )
+    votes = (FORMS[form] if form else read_either)(path, progress=progress)
     with path.open("rb") as file:
         sha256 = file_digest(file, "sha256").hexdigest()
     kept = {

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
 
-from rating.battles import is_battles, read_battles
+from rating.battles import read_battles, read_either
 from rating.errors import VoteFileError
 from rating.tally import Tally, count
 from rating.votefile import read_votes, write_votes
@@ -47,8 +49,9 @@ def test_every_form_gives_the_same_votes(tmp_path: Path, ending: str, capitals: 
     path = write(tmp_path / f"battles.{ending}", BATTLES)
     if capitals:
         path = path.rename(path.with_suffix(f".{ending.upper()}"))
-    assert is_battles(path)
-    votes = read_battles(path)
+    votes, told = read_battles(path), read_either(path)
+    assert told.seats.tolist() == votes.seats.tolist()
+    assert told.ranks.tolist() == votes.ranks.tolist()
     assert votes.contestants == ("anna", "bert", "carl")
     assert votes.kinds.tolist() == [PICK, PICK, DRAW, BAD, SKIP]
     assert votes.seats.tolist() == [[0, 1], [1, 2], [2, 0], [2, 1], [0, 2]]
@@ -69,10 +72,44 @@ def test_a_vote_file_is_none_and_battles_survive_as_one(tmp_path: Path) -> None:
     for ending in ("csv", "jsonl", "parquet"):
         path = tmp_path / f"votes.{ending}"
         write_votes(path, votes)
-        assert not is_battles(path)
-        again: Votes = read_votes(path)
-        assert again.seats.tolist() == votes.seats.tolist()
-        assert again.times.tolist() == votes.times.tolist()
+        for read in (read_votes, read_either):
+            again: Votes = read(path)
+            assert again.seats.tolist() == votes.seats.tolist()
+            assert again.times.tolist() == votes.times.tolist()
+
+
+@pytest.mark.parametrize("form", ["votes", "battles"])
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_pipe_gives_every_vote(tmp_path: Path, form: str, ending: str) -> None:
+    # Far more than what is read ahead at once.
+    battles = [BATTLES[at % 5] | {"tstamp": 1_700_000_000 + at} for at in range(12_000)]
+    path = write(tmp_path / f"battles.{ending}", battles)
+    votes = read_battles(path)
+    if form == "votes":
+        path = tmp_path / f"votes.{ending}"
+        write_votes(path, votes)
+    found = read_either(piped(tmp_path / f"pipe.{ending}", path.read_bytes()))
+    assert len(found) == 12_000
+    assert found.seats.tolist() == votes.seats.tolist()
+    assert found.times.tolist() == votes.times.tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("pipe.csv", b"model_a,model_b,winner\nx,\xff,tie\n", r"pipe\.csv: not UTF-8 .*; save it as UTF-8"),
+        ("pipe.parquet", b"PAR1", r"pipe\.parquet: Parquet, .*, cannot come through a pipe; save it first"),
+    ],
+)
+def test_a_pipe_that_cannot_be_read_is_refused(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    with pytest.raises(VoteFileError, match=said):
+        read_either(piped(tmp_path / name, content))
+
+
+def piped(path: Path, content: bytes) -> Path:
+    os.mkfifo(path)
+    threading.Thread(target=path.write_bytes, args=(content,), daemon=True).start()
+    return path
 
 
 def test_columns_of_other_arenas_are_found_and_time_may_be_missing(tmp_path: Path) -> None:
@@ -127,6 +164,6 @@ def test_a_file_that_is_no_battles_is_refused(tmp_path: Path, name: str, text: s
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    for read in (read_battles, is_battles):
+    for read in (read_battles, read_either):
         with pytest.raises(VoteFileError, match=r"none\.csv: cannot be read"):
             read(tmp_path / "none.csv")

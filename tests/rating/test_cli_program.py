@@ -20,6 +20,15 @@ def test_it_is_a_program_of_its_own(file: Path) -> None:
     assert json.loads(done.stdout) == rows("fit", file)
 
 
+def test_votes_may_come_through_the_standard_input(file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "votes.csv"
+    link.symlink_to("/dev/stdin")
+    command = f"cat {file} | {sys.executable} -m rating fit {link} --format json"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == rows("fit", file)
+
+
 @pytest.mark.parametrize("format", ["table", "json"])
 @pytest.mark.parametrize("output", ["&-", "/dev/full"])
 def test_without_an_output_there_is_a_reason_and_no_traceback(output: str, format: str, file: Path) -> None:

@@ -1,6 +1,7 @@
 """Votes from elsewhere have boards of their own; the arena's export read back gives the arena's board, bit for bit."""
 
 import json
+import os
 from dataclasses import asdict
 from io import StringIO
 from pathlib import Path
@@ -108,6 +109,12 @@ def test_a_malformed_row_is_named_and_nothing_is_imported(db, tmp_path: Path, te
     with pytest.raises(CommandError, match=complaint):
         call_command("import_votes", str(path), "--board", "bad")
     assert not ExternalBoard.objects.exists()
+
+
+def test_a_pipe_is_refused_before_anything_is_read_from_it(db, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "votes.csv")
+    with pytest.raises(CommandError, match=r"votes\.csv: is a pipe, .*; save the votes to a file first"):
+        call_command("import_votes", str(tmp_path / "votes.csv"), "--board", "piped")
 
 
 def test_a_failed_replacement_leaves_the_board_as_it_was(db, tmp_path: Path) -> None:
