@@ -113,4 +113,5 @@ def _voters(votes: Votes) -> str:
     cast = cast[cast > 0]
     if not len(cast):
         return "voters unknown"
-    return f"{len(cast)} voters, the busiest 1 % cast {cast[: math.ceil(len(cast) / 100)].sum() / cast.sum() * 100:.0f} %"
+    share = cast[: math.ceil(len(cast) / 100)].sum() / cast.sum()
+    return f"{len(cast)} voters, the busiest 1 % cast {share * 100:.0f} %"
