@@ -266,8 +266,9 @@ def test_slices_that_do_not_fit(slices: int, edges: list[float] | None, said: st
 
 
 def test_a_time_that_is_no_number() -> None:
+    votes = votes_of([vote("a b", "1"), vote("a b", "2")])
     with pytest.raises(SliceError, match="finite time"):
-        fit_history(votes_of([vote("a b", "1", math.nan), vote("a b", "2")]))
+        fit_history(replace(votes, times=np.array([math.nan, 0.0])))
 
 
 def test_nothing_to_rate() -> None:
