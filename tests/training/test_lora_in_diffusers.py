@@ -17,6 +17,20 @@ from training.adapters import Adapters
 from training.lora_file import write_lora
 
 
+MODELS = ("unet", "text_encoder", "text_encoder_2")
+
+
+def same_output(base: Path, file: Path, pipeline: StableDiffusionXLPipeline) -> None:
+    """What diffusers loaded with a LoRA answers as our own merge of the file does."""
+    theirs = replace(load_parts(base), **{name: getattr(pipeline, name) for name in MODELS})
+    ours = merged(base, file)
+    with torch.no_grad():
+        one, other = (encode_text(each, ["1girl, solo, smile"]) for each in (ours, theirs))
+    assert (one.hidden - other.hidden).abs().max() < 1e-5
+    assert (one.pooled - other.pooled).abs().max() < 1e-5
+    assert (answer(ours) - answer(theirs)).abs().max() < 1e-5
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_load_lora_weights_gives_the_same_output(small_base: Path, tmp_path: Path, seed: int) -> None:
     parts = load_parts(small_base)
@@ -28,23 +42,16 @@ def test_load_lora_weights_gives_the_same_output(small_base: Path, tmp_path: Pat
     write_lora(file, adapters, parts.info, FIELDS)
     pipeline = StableDiffusionXLPipeline.from_pretrained(small_base, dtype=torch.float32)
     pipeline.load_lora_weights(str(tmp_path), weight_name=file.name)
-    names = ("unet", "text_encoder", "text_encoder_2")
-    assert set(pipeline.get_list_adapters()) == set(names)
+    assert set(pipeline.get_list_adapters()) == set(MODELS)
     held = {
         f"{name}.{key.replace('lora_A', 'down').replace('lora_B', 'up').removeprefix('text_model.')}": value
-        for name in names
+        for name in MODELS
         for key, value in get_peft_model_state_dict(getattr(pipeline, name), adapter_name="default_0").items()
     }
     written = {key.replace(".text_model.", "."): value for key, value in adapters.state().items()}
     assert held.keys() == written.keys()
     assert all(torch.equal(held[key], written[key]) for key in held), "every bit is the file's"
-    theirs = replace(load_parts(small_base), **{name: getattr(pipeline, name) for name in names})
-    ours = merged(small_base, file)
-    with torch.no_grad():
-        one, other = (encode_text(each, ["1girl, solo, smile"]) for each in (ours, theirs))
-    assert (one.hidden - other.hidden).abs().max() < 1e-5
-    assert (one.pooled - other.pooled).abs().max() < 1e-5
-    assert (answer(ours) - answer(theirs)).abs().max() < 1e-5
+    same_output(small_base, file, pipeline)
 
 
 def test_a_file_converted_to_peft_gives_the_same_output(small_base: Path, tmp_path: Path) -> None:
@@ -68,12 +75,5 @@ def test_a_file_converted_to_peft_gives_the_same_output(small_base: Path, tmp_pa
     peft = convert_lora(file, small_base, "peft", tmp_path / "peft" / "style.safetensors")
     pipeline = StableDiffusionXLPipeline.from_pretrained(small_base, dtype=torch.float32)
     pipeline.load_lora_weights(str(peft.parent), weight_name=peft.name)
-    names = ("unet", "text_encoder", "text_encoder_2")
-    assert set(pipeline.get_list_adapters()) == set(names)
-    theirs = replace(load_parts(small_base), **{name: getattr(pipeline, name) for name in names})
-    ours = merged(small_base, file)
-    with torch.no_grad():
-        one, other = (encode_text(each, ["1girl, solo, smile"]) for each in (ours, theirs))
-    assert (one.hidden - other.hidden).abs().max() < 1e-5
-    assert (one.pooled - other.pooled).abs().max() < 1e-5
-    assert (answer(ours) - answer(theirs)).abs().max() < 1e-5
+    assert set(pipeline.get_list_adapters()) == set(MODELS)
+    same_output(small_base, file, pipeline)
