@@ -9,6 +9,7 @@ from rating.errors import StateError
 from rating.evidence import LOGISTIC, PRIOR_SD, UNITS_PER_NAT, log_normal, maximise, require_comparable
 from rating.game import Game
 from rating.outcomes import parse_outcome
+from rating.trueskill2 import fit_trueskill2
 from rating.votes import votes_of
 
 
@@ -26,7 +27,12 @@ def test_scale_of_trueskill() -> None:
 
 
 def test_separated_votes_can_be_rated_with_a_prior() -> None:
-    require_comparable(votes_of([duel("a", "b", "1")]))
+    votes = votes_of([duel("a", "b", "1")])
+    require_comparable(votes)
+    a, b = fit_trueskill2(votes, sd=1.0, left_seat=False).skills[0]
+    # The gradient at the mode, -a + 1 / (1 + exp(a - b)), is 0, and by symmetry b = -a.
+    assert b == pytest.approx(-a)
+    assert a == pytest.approx(1 / (1 + math.exp(2 * a)), abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from tests.training.test_lora import EVERYTHING, FIELDS, answer, merged
 from training.adapters import Adapters
 from training.lora_file import write_lora
 
-
 MODELS = ("unet", "text_encoder", "text_encoder_2")
 
 

@@ -18,6 +18,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def with_encoder(folder: Path, tmp_path: Path) -> list[object]:
+    """Options of `python -m rating ccip` that name the encoder and a cache of the test's own."""
+    return ["--encoder", folder, "--cache", tmp_path / "cache.sqlite", "--threads", 1]
+
+
+@pytest.fixture
 def encoder(folder: Path) -> CCIPEncoder:
     return CCIPEncoder.from_dir(folder)
 
